@@ -1,0 +1,135 @@
+"""Finding, reading and changing the state file."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from stacks.errors import StateConflictError, StateError
+from stacks.state.files import locked, make_private_folder, read_private, write_private
+from stacks.state.records import State
+from stacks.state.schema import decode, encode
+
+FOLDER, NAME = ".stacks", "state.json"
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+Change = Callable[[State], State]
+
+
+def user_home(environ: Mapping[str, str] | None = None) -> Path:
+    """The user's configuration directory for this library (``~/.config/stacks`` on Linux)."""
+    environ = os.environ if environ is None else environ
+    configured = environ.get("XDG_CONFIG_HOME", "")
+    if Path(configured).is_absolute():
+        return Path(configured) / "stacks"
+    from platformdirs import user_config_path
+
+    return user_config_path("stacks", appauthor=False)
+
+
+class StateFile:
+    """The state file at one place.
+
+    ``location`` is its path, ``home`` the folder in which what belongs to it is kept (the secret store, local
+    artifact stores). Writers wait up to ``lock_timeout`` seconds for each other.
+    """
+
+    def __init__(self, location: str | os.PathLike[str], *, lock_timeout: float = 60.0) -> None:
+        given = os.fspath(location)
+        if _URL.match(given):
+            raise StateError(
+                f"a state file at {given} cannot be used yet",
+                hint="name a path of a local file, for example STACKS_STATE=/srv/stacks/state.json",
+                location=given,
+            )
+        self._path = Path(given).expanduser().absolute()
+        self._lock_timeout = lock_timeout
+
+    @classmethod
+    def locate(
+        cls, start: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None
+    ) -> StateFile:
+        """The state file in force: ``STACKS_STATE``, else the nearest ``.stacks/state.json`` from ``start``
+        (default: the working directory) upwards, else ``state.json`` in the user's configuration directory.
+
+        Raises StateError when the nearest one belongs to another user: what it says decides where a program's
+        data goes, so a folder that others can write to must not be able to slip one in.
+        """
+        environ = os.environ if environ is None else environ
+        if named := environ.get("STACKS_STATE"):
+            return cls(named)
+        folder = Path(start if start is not None else Path.cwd()).absolute()
+        for parent in (folder, *folder.parents):
+            candidate = parent / FOLDER / NAME
+            if _is_there(candidate):
+                return cls(candidate)
+        return cls(user_home(environ) / NAME)
+
+    @property
+    def location(self) -> str:
+        """The path of the file."""
+        return str(self._path)
+
+    @property
+    def home(self) -> Path:
+        """The folder that what belongs to this state file is kept in."""
+        return self._path.parent
+
+    def __repr__(self) -> str:
+        return f"StateFile({self.location!r})"
+
+    def read(self) -> State:
+        """What the file says; an empty State when there is no file.
+
+        Raises DamagedStateError, NewerStateError and StateError.
+        """
+        content = read_private(self._path)
+        return State() if content is None else decode(content, self.location)
+
+    def update(self, change: Change) -> State:
+        """Reads, lets ``change`` make the next State, writes it in one step, and returns what was written.
+
+        Nothing is written when ``change`` returns what it was given, or raises. It must be a pure function:
+        where the file is remote it may be called again. Raises what ``read`` does, StateLockedError, and
+        StateConflictError when ``change`` returns the State of another file.
+        """
+        make_private_folder(self.home)
+        with locked(self._path, self._lock_timeout):
+            before = self.read()
+            after = change(before)
+            if after == before:
+                return before
+            written = _next(before, after, self.location)
+            write_private(self._path, encode(written), keep_previous=True)
+            return written
+
+
+def _next(before: State, after: State, location: str) -> State:
+    if (after.lineage, after.serial) != (before.lineage, before.serial):
+        raise StateConflictError(
+            f"the change was made for another state than the one in {location}",
+            hint="make it from the State that the change function is given",
+            location=location,
+        )
+    return replace(after, lineage=before.lineage or str(uuid.uuid4()), serial=before.serial + 1)
+
+
+def _is_there(candidate: Path) -> bool:
+    """Whether a state file is there that may be believed."""
+    try:
+        found = candidate.lstat()
+        folder = candidate.parent.lstat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False
+    if stat.S_ISLNK(folder.st_mode) or {found.st_uid, folder.st_uid} - {0, os.geteuid()}:
+        raise StateError(
+            f"{candidate} was found, but its folder is a symlink or it belongs to another user",
+            hint=f"set STACKS_STATE={candidate} if you trust it",
+            location=str(candidate),
+        )
+    return True

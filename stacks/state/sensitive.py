@@ -1,0 +1,62 @@
+"""Which configuration fields hold secrets, and what a reference to a secret looks like.
+
+The state file is shared, copied and read by many: it holds references (``{{name.key}}``), never values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+REFERENCE = re.compile(r"\{\{\s*([A-Za-z0-9][A-Za-z0-9_.-]*?)\.([A-Za-z0-9_-]+)\s*\}\}")
+"""``{{name.key}}``: the name may hold dots, the key may not."""
+
+SECRET_FIELDS = frozenset(
+    {
+        "access_key",
+        "access_token",
+        "account_key",
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "client_secret",
+        "connection_string",
+        "external_account_json",
+        "key",
+        "password",
+        "sas_token",
+        "secret",
+        "secret_key",
+        "service_account_json",
+        "session_token",
+        "ssecustomerkey",
+        "copysourcessecustomerkey",
+        "token",
+        "user_account_json",
+    }
+)
+"""Names, in lower case, of the fields of stores and connectors whose values are secrets."""
+
+
+def is_secret_field(name: str) -> bool:
+    """Whether a field of this name holds a secret; an access key id counts, because it belongs to one."""
+    return name.lower() in SECRET_FIELDS
+
+
+def is_reference(value: object) -> bool:
+    """Whether ``value`` is one reference and nothing else."""
+    return isinstance(value, str) and REFERENCE.fullmatch(value.strip()) is not None
+
+
+def plain_secrets(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The paths (``client_kwargs.aws_secret_access_key``) of the secret fields that hold a plain value."""
+    for name, value in config.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            if is_secret_field(name):
+                yield path
+            else:
+                yield from plain_secrets(value, f"{path}.")
+        elif is_secret_field(name) and value not in (None, "", False) and not is_reference(value):
+            yield path
