@@ -8,6 +8,7 @@ resource "terraform_data" "directory" {
 
   # A directory with something in it belongs to someone; an empty one may be left from a run that was cut short.
   provisioner "local-exec" {
+    quiet       = true
     interpreter = ["/bin/sh", "-c"]
     environment = { STORE_PATH = self.input.path }
     command     = <<-SHELL
@@ -35,6 +36,7 @@ resource "terraform_data" "directory" {
   # rmdir, never rm -r: what is stored is only ever removed by its owner.
   provisioner "local-exec" {
     when        = destroy
+    quiet       = true
     interpreter = ["/bin/sh", "-c"]
     environment = { STORE_PATH = self.input.path }
     command     = <<-SHELL
@@ -56,6 +58,7 @@ resource "terraform_data" "permissions" {
   triggers_replace = [terraform_data.directory[0].id]
 
   provisioner "local-exec" {
+    quiet       = true
     interpreter = ["/bin/sh", "-c"]
     environment = { STORE_PATH = self.input.path, STORE_MODE = self.input.mode }
     command     = <<-SHELL
