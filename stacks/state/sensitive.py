@@ -9,7 +9,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-REFERENCE = re.compile(r"\{\{\s*([A-Za-z0-9][A-Za-z0-9_.-]*?)\.([A-Za-z0-9_-]+)\s*\}\}")
+KEY = re.compile(r"[A-Za-z0-9_-]+")
+"""What a key of a secret is made of."""
+
+REFERENCE = re.compile(r"\{\{\s*([A-Za-z0-9][A-Za-z0-9_.-]*)\.([A-Za-z0-9_-]+)\s*\}\}")
 """``{{name.key}}``: the name may hold dots, the key may not."""
 
 SECRET_FIELDS = frozenset(

@@ -250,7 +250,7 @@ def test_a_full_disk_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyP
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr("stacks.state.files.os.fsync", full)
     with pytest.raises(StateError, match="No space left") as caught:
         StateFile(path).update(add_store("b"))
     assert "make room" in (caught.value.hint or "")
