@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from provisioner.manifest.models import ArtifactStore, Connector, Manifest, StackSpec, StateBackend
+from pydantic import BaseModel
+
+from provisioner.manifest.models import Manifest, model_in
 from provisioner.manifest.text import is_hidden
 
 # Text that no YAML, of whatever version, reads as anything but that text.
@@ -14,51 +16,45 @@ _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./+-]*(:[A-Za-z0-9_./+-]+)*")
 _NOT_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
 
-_ORDER = {
-    name: index
-    for index, name in enumerate(
-        name
-        for model in (Manifest, ArtifactStore, Connector, StackSpec, StateBackend)
-        for name in model.model_fields
-    )
-}
-
 
 def dump_manifest(data: Mapping[str, Any]) -> str:
     """YAML text of mappings, sequences, text, whole numbers, truth values and None.
 
     The same data gives the same text. Raises :class:`TypeError` for any other type.
     """
-    return "\n".join(_mapping(data, "")) + "\n" if data else "{}\n"
+    return "\n".join(_mapping(data, "", Manifest)) + "\n" if data else "{}\n"
 
 
-def _mapping(data: Mapping[str, Any], indent: str) -> Iterable[str]:
-    for key in sorted(data, key=_rank):
+def _mapping(data: Mapping[str, Any], indent: str, model: type[BaseModel] | None) -> Iterable[str]:
+    """``model`` gives the order of its fields; other keys follow as they come."""
+    fields = model.model_fields if model is not None else {}
+    for key in sorted(data, key=lambda key: [*fields, key].index(key)):
         value = data[key]
+        inner = model_in(fields[key].annotation) if key in fields else None
         if isinstance(value, Mapping) and value:
             yield f"{indent}{_text(key)}:"
-            yield from _mapping(value, indent + "  ")
-        elif isinstance(value, Sequence) and not isinstance(value, str) and value:
+            yield from _mapping(value, indent + "  ", inner)
+        elif _is_list(value) and value:
             yield f"{indent}{_text(key)}:"
-            yield from _sequence(value, indent + "  ")
+            yield from _sequence(value, indent + "  ", inner)
         else:
             yield f"{indent}{_text(key)}: {_leaf(value)}"
 
 
-def _sequence(data: Sequence[Any], indent: str) -> Iterable[str]:
+def _sequence(data: Sequence[Any], indent: str, model: type[BaseModel] | None) -> Iterable[str]:
     for value in data:
         if isinstance(value, Mapping) and value:
-            lines = _mapping(value, indent + "  ")
-        elif isinstance(value, Sequence) and not isinstance(value, str) and value:
-            lines = _sequence(value, indent + "  ")
+            lines = _mapping(value, indent + "  ", model)
+        elif _is_list(value) and value:
+            lines = _sequence(value, indent + "  ", model)
         else:
             lines = [f"{indent}  {_leaf(value)}"]
         for number, line in enumerate(lines):
             yield line if number else f"{indent}- {line[len(indent) + 2 :]}"
 
 
-def _rank(key: str) -> tuple[int, str]:
-    return (_ORDER.get(key, len(_ORDER)), "" if key in _ORDER else key)
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def _leaf(value: object) -> str:
@@ -72,7 +68,7 @@ def _leaf(value: object) -> str:
         return _text(value)
     if isinstance(value, Mapping):
         return "{}"
-    if isinstance(value, Sequence):
+    if _is_list(value):
         return "[]"
     raise TypeError(f"a manifest holds no {type(value).__name__}")
 

@@ -73,7 +73,10 @@ def read_chain(path: Path) -> Chain:
         trees.append(tree)
         asked_by = _extends(tree)
         current = current.parent / asked_by.value if asked_by is not None else None
-    return Chain(merge_all(trees), tuple(sources), tuple(files), tuple(problems))
+    tree = merge_all(trees)
+    if asked_by is not None:
+        tree = with_broken_extends(tree)
+    return Chain(tree, tuple(sources), tuple(files), tuple(problems))
 
 
 def read_text(raw: bytes, file: str) -> tuple[Node | None, list[Problem]]:
@@ -105,6 +108,14 @@ def merge_all(trees: list[Node]) -> Node:
     for tree in reversed(trees[:-1]):
         merged = _merge(_without_extends(merged), tree, top=True)
     return merged
+
+
+def with_broken_extends(tree: Node) -> Node:
+    """The tree with its ``extends`` in doubt: what it lacks may stand in what could not be read."""
+    if not isinstance(tree, MapNode):
+        return tree
+    node = ScalarNode("", tree.mark, broken=True)
+    return MapNode(tree.mark, tree.entries | {"extends": Entry(tree.mark, node)})
 
 
 def _chain_problem(path: Path, seen: set[Path], length: int) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import ManifestError, Problem
-from provisioner.manifest.extends import Source, read_chain, read_text
+from provisioner.manifest.extends import Source, read_chain, read_text, with_broken_extends
 from provisioner.manifest.models import Manifest
 from provisioner.manifest.normalise import normalise
 from provisioner.manifest.overrides import apply_override, parse_override
@@ -47,6 +47,7 @@ def parse_manifest(text: str, *, file: str = "<string>", overrides: Sequence[str
     entry = tree.entries.get("extends") if isinstance(tree, MapNode) else None
     if entry is not None and isinstance(entry.node, ScalarNode) and not is_null(entry.node):
         problems.append(Problem(*entry.key, "extends", "only a file can extend another one"))
+        tree = with_broken_extends(tree) if tree is not None else None
     return _finish(tree, problems, overrides, (file,))
 
 

@@ -7,6 +7,7 @@ provider. Nothing here evaluates text: a value is refused, or it is kept as the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -247,3 +248,10 @@ class Manifest(_Part):
     def connector(self, name: str) -> Connector | None:
         """The connector of that name, or None."""
         return next((connector for connector in self.connectors if connector.name == name), None)
+
+
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model behind a field's annotation, through tuples and optional values; None when it has none."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := model_in(part))), None)

@@ -5,10 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import CollectionStartEvent
-
 from provisioner.errors import Problem
 from provisioner.manifest.scalars import described
 from provisioner.manifest.text import hidden_problem, shown
@@ -24,7 +20,7 @@ from provisioner.manifest.tree import (
     path_text,
     to_data,
 )
-from provisioner.manifest.yaml_source import read_tree
+from provisioner.manifest.yaml_source import MAX_DEPTH, read_tree
 
 _STEP = re.compile(
     r"\.?(?P<word>[A-Za-z_][A-Za-z0-9_-]*)|\[(?P<index>[0-9]{1,6})\]|\[(?P<key>[^\[\]]{1,200})\]"
@@ -50,7 +46,7 @@ def parse_override(option: str) -> tuple[Override | None, list[Problem]]:
     written = option[: len(option) - len(rest)]
     label = f"--set {written}=…" if hidden_problem(written) is None else "--set"
     mark = Mark(label, 0, 0)
-    if not steps or not rest.startswith("="):
+    if not 0 < len(steps) <= MAX_DEPTH or not rest.startswith("="):
         wrong = f"found {shown(option)}; allowed: path=value, such as artifact_stores[0].versioning=false"
         return None, [Problem("--set", 0, 0, "", wrong)]
     node, problems = _value(rest[1:], mark)
@@ -90,21 +86,15 @@ def _steps(option: str) -> tuple[Loc, str]:
 def _value(text: str, mark: Mark) -> tuple[Node | None, list[Problem]]:
     if text.strip() == "":
         text = "null"
+    if text.lstrip().startswith("#"):
+        return None, [Problem(*mark, "", 'found a comment; allowed: a value (text with # in quotes: "#…")')]
     node, problems = read_tree(text, mark.file)
     if node is None or problems:
         return None, problems
-    if not isinstance(node, ScalarNode) and not _is_flow(text):
+    if not isinstance(node, ScalarNode) and not text.lstrip().startswith(("[", "{")):
         wrong = f"found {described(to_data(node))} in block style; allowed: one value, or [..] or {{..}}"
         return None, [Problem(*mark, "", wrong)]
     return _from_option(node, mark), []
-
-
-def _is_flow(text: str) -> bool:
-    try:
-        events = YAML(typ="safe", pure=True).parse(text)
-        return next((bool(e.flow_style) for e in events if isinstance(e, CollectionStartEvent)), False)
-    except YAMLError:
-        return False
 
 
 def _from_option(node: Node, mark: Mark) -> Node:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from provisioner.errors import Problem
-from provisioner.manifest.models import Manifest
-from provisioner.manifest.rules import Finding, broken_rules
+from provisioner.manifest.findings import Finding
+from provisioner.manifest.models import Manifest, model_in
+from provisioner.manifest.rules import broken_rules
 from provisioner.manifest.scalars import described
 from provisioner.manifest.text import hidden_problem
 from provisioner.manifest.tree import (
@@ -44,6 +45,7 @@ def validate(tree: Node) -> tuple[Manifest | None, list[Problem]]:
     manifest, errors = _model(data)
     findings = [_finding(error, tree) for error in errors]
     doubtful = silent | {finding.loc for finding in findings}
+    findings = [finding for finding in findings if not doubtful.intersection(finding.because)]
     if manifest is None:
         manifest, _ = _model(_without(data, errors))
     if manifest is not None:
@@ -68,12 +70,9 @@ def _model(data: Any) -> tuple[Manifest | None, list[ErrorDetails]]:
 
 
 def _in_doubt(finding: Finding, doubtful: set[Loc]) -> bool:
-    """Whether a finding leans on a place that has a problem of its own."""
-    return any(
-        place[: len(loc)] == loc or loc[: len(place)] == place
-        for place in (finding.loc, *finding.because)
-        for loc in doubtful
-    )
+    """Whether a finding leans on a place that has a problem of its own, or stands in one."""
+    places = (finding.loc, *finding.because)
+    return any(place[:length] in doubtful for place in places for length in range(1, len(place) + 1))
 
 
 def _placed(finding: Finding, tree: Node) -> Problem:
@@ -93,7 +92,7 @@ def _finding(error: ErrorDetails, tree: Node) -> Finding:
     if kind == "extra_forbidden":
         return Finding(loc, _unknown(loc), at_key=True)
     if kind == "missing":
-        return Finding(loc, f"required field is missing{_asked(loc)}")
+        return Finding(loc, f"required field is missing{_asked(loc)}", because=(("extends",),))
     context = error.get("ctx", {})
     if kind == "manifest":
         return Finding(loc, str(context["sentence"]), at_key=key_of_mapping)
@@ -129,14 +128,8 @@ def _model_at(loc: Loc) -> type[BaseModel] | None:
         if isinstance(step, int):
             continue
         info = here.model_fields.get(step) if here is not None else None
-        here = _model_in(info.annotation) if info is not None else None
+        here = model_in(info.annotation) if info is not None else None
     return here
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
 
 
 def _unknown(loc: Loc) -> str:
@@ -161,7 +154,7 @@ def _asked(loc: Loc) -> str:
     if info is None or not info.examples:
         return ""
     example = info.examples[0]
-    text = example if isinstance(example, str | int) else "- name: prod_store"
+    text = example if isinstance(example, str | int) else "[{name: prod_store}]"
     return f", for example `{loc[-1]}: {text}`"
 
 

@@ -1,0 +1,103 @@
+"""What holds for artifact stores: by provider, by service, and next to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from provisioner.catalog import Provider
+from provisioner.manifest.findings import Finding, by_rule, said
+from provisioner.manifest.models import ArtifactStore, Manifest
+from provisioner.manifest.normalise import default_compatibility
+from provisioner.manifest.text import shown
+from provisioner.manifest.tree import Loc
+
+_SPECIAL_STORE_FIELDS = (
+    "prefix",
+    "versioning",
+    "encryption",
+    "lifecycle",
+    "storage_class",
+    "storage_account",
+)
+_NOT_FOR_ADOPTED = ("versioning", "lifecycle", "storage_class")
+
+
+def store_rules(
+    index: int, store: ArtifactStore, manifest: Manifest, provider: Provider
+) -> Iterator[Finding]:
+    here: Loc = ("artifact_stores", index)
+    for name in _SPECIAL_STORE_FIELDS:
+        if said(store, name) and name not in provider.store_fields:
+            yield Finding(
+                (*here, name), f"not for provider {provider.name}", at_key=True, because=(("provider",),)
+            )
+    if said(store, "connector") and "connector" not in provider.modules:
+        wrong = f"not for provider {provider.name}, which has no connectors"
+        yield Finding((*here, "connector"), wrong, at_key=True, because=(("provider",),))
+    if store.bucket is not None:
+        why = provider.bucket_rule.problem(store.bucket)
+        if why is not None:
+            wrong = f"found {shown(store.bucket)}; allowed: {why}"
+            yield Finding((*here, "bucket"), wrong, because=(("provider",),))
+    if store.storage_class not in provider.storage_classes:
+        allowed = ", ".join(provider.storage_classes)
+        yield Finding((*here, "storage_class"), f"found {shown(store.storage_class)}; allowed: {allowed}")
+    if store.profile == "strict":
+        yield Finding((*here, "profile"), 'found "strict", which is not available yet; available: baseline')
+    yield from _adopted(here, store)
+    yield from _encryption(here, store, manifest, provider)
+
+
+def _adopted(here: Loc, store: ArtifactStore) -> Iterator[Finding]:
+    if not store.existing:
+        return
+    leaning: tuple[Loc, ...] = ((*here, "existing"),)
+    if store.bucket is None:
+        yield Finding(
+            (*here, "bucket"), "required field is missing: existing: true adopts a bucket by its name"
+        )
+    for name in _NOT_FOR_ADOPTED:
+        if said(store, name):
+            wrong = "not with existing: true, which leaves the bucket as it is"
+            yield Finding((*here, name), wrong, at_key=True, because=leaning)
+
+
+def _encryption(here: Loc, store: ArtifactStore, manifest: Manifest, provider: Provider) -> Iterator[Finding]:
+    key = store.encryption.kms_key
+    if key is None or "encryption" not in provider.store_fields:
+        return
+    loc = (*here, "encryption", "kms_key")
+    compatibility = default_compatibility(manifest, provider) or ""
+    if not (provider.can("kms", compatibility) and provider.can("encryption", compatibility)):
+        wrong = f"not for compatibility {compatibility}, which does not take a bucket's encryption settings"
+        yield Finding(loc, wrong, at_key=True, because=(("compatibility",),))
+    else:
+        yield from by_rule(manifest, provider, loc, "encryption.kms_key", key)
+
+
+def shared_places(manifest: Manifest) -> Iterator[Finding]:
+    """Two stores never share a place, and only one of them creates the bucket they share."""
+    named = [
+        (index, store) for index, store in enumerate(manifest.artifact_stores) if store.bucket is not None
+    ]
+    for (first, one), (second, other) in combinations(named, 2):
+        loc: Loc = ("artifact_stores", second, "bucket")
+        leaning = tuple(
+            ("artifact_stores", at, name) for at in (first, second) for name in ("prefix", "existing")
+        )
+        if _overlap(one, other):
+            wrong = f"found a place that overlaps with artifact_stores[{first}]; allowed: places apart"
+            yield Finding(loc, wrong, because=leaning)
+        elif one.bucket == other.bucket and not one.existing and not other.existing:
+            wrong = f"artifact_stores[{first}] creates this bucket already; allowed here: existing: true"
+            yield Finding(loc, wrong, because=leaning)
+
+
+def _overlap(one: ArtifactStore, other: ArtifactStore) -> bool:
+    """Whether one store lies in the other: buckets have no '/', so this also tells of nested directories."""
+    places = (
+        f"{store.bucket}/{store.prefix}" if store.prefix else store.bucket or "" for store in (one, other)
+    )
+    short, long = sorted((place.split("/") for place in places), key=len)
+    return long[: len(short)] == short
