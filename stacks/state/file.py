@@ -91,6 +91,15 @@ class StateFile:
         content = read_private(self._path)
         return State() if content is None else decode(content, self.location)
 
+    def create(self) -> bool:
+        """Write an empty state file where there is none, so that it is found from below; whether it did."""
+        make_private_folder(self.home)
+        with locked(self._path, self._lock_timeout):
+            if read_private(self._path) is not None:
+                return False
+            write_private(self._path, encode(State(lineage=str(uuid.uuid4()), serial=1)))
+            return True
+
     def update(self, change: Change) -> State:
         """Reads, lets ``change`` make the next State, writes it in one step, and returns what was written.
 

@@ -1,0 +1,92 @@
+"""Options and small helpers that several commands share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from provisioner.errors import InputError
+from stacks.state import StateFile
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def engine_options(command: _F) -> _F:
+    """Options of the commands that run Terraform."""
+    for option in (
+        click.option(
+            "--lock-timeout",
+            type=click.IntRange(min=0),
+            default=0,
+            metavar="SECONDS",
+            help="How long to wait for another run on the same stack.",
+        ),
+        click.option("--terraform", metavar="PATH", help="The Terraform or OpenTofu to use."),
+    ):
+        command = option(command)
+    return command
+
+
+def set_option(command: _F) -> _F:
+    """``--set path=value``."""
+    return click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help="Override one field of the manifest, validated like the file. May be repeated.",
+    )(command)
+
+
+def yes_option(command: _F) -> _F:
+    """``-y``."""
+    return click.option("-y", "--yes", is_flag=True, help="Ask nothing.")(command)
+
+
+def format_option(*formats: str) -> Callable[[_F], _F]:
+    """``--format``, the first being the default."""
+    return click.option(
+        "--format", "form", type=click.Choice(formats), default=formats[0], help="How to print the result."
+    )
+
+
+def state_file() -> StateFile:
+    """The state file of this working directory."""
+    return StateFile.locate()
+
+
+def print_json(value: Any) -> None:
+    """A result as JSON on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def say(text: str) -> None:
+    """Progress, on stderr."""
+    click.echo(text, err=True)
+
+
+def ask(question: str) -> bool:
+    """Ask on the terminal.
+
+    Raises :class:`InputError` when there is none: a pipeline must say ``-y``.
+    """
+    if not sys.stdin.isatty():
+        raise InputError(
+            "this needs a confirmation, and there is no terminal to ask on", hint="repeat it with -y"
+        )
+    return click.confirm(question, default=False, err=True)
+
+
+def existing_file(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+    """A callback that refuses paths which are not files, by name."""
+    for name in value if isinstance(value, tuple) else (value,):
+        if name is not None and not Path(name).is_file():
+            raise InputError(
+                f"{name} is not a file", hint="name a stack manifest; `provision init` writes one"
+            )
+    return value

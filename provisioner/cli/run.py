@@ -1,0 +1,88 @@
+"""Run a command line: every error becomes a message, a next step and the exit code of the contract."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from provisioner.errors import InputError, ProvisionError
+
+INTERRUPTED = 130
+_UNEXPECTED = 1
+
+
+def run(command: click.Command, arguments: Sequence[str], name: str) -> int:
+    """Run ``command``; its exit code."""
+    debug = "--debug" in arguments
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.WARNING)
+    try:
+        result = command.main(list(arguments), prog_name=name, standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted", None)
+        return INTERRUPTED
+    except click.ClickException as error:
+        return _usage(error)
+    except BrokenPipeError:
+        # The reader of our output has gone: nothing more can be said, and nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001  # the last resort: a user sees a message, never a traceback
+        if debug:
+            traceback.print_exc()
+        return _explain(error)
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    hint = f"see: {context.command_path} --help" if context is not None else None
+    _complain(error.format_message(), hint)
+    return InputError.exit_code
+
+
+def _explain(error: Exception) -> int:
+    if isinstance(error, ProvisionError):
+        _complain(str(error), error.hint)
+        return error.exit_code
+    code = _code_of_runtime_error(error)
+    if code is not None:
+        _complain(str(error), getattr(error, "hint", None))
+        return code
+    _complain(
+        f"unexpected {type(error).__name__}: {error}",
+        "repeat it with --debug before the command (provision --debug …) and report what it prints",
+    )
+    return _UNEXPECTED
+
+
+def _code_of_runtime_error(error: Exception) -> int | None:
+    from stacks import errors
+
+    table: tuple[tuple[type[Exception], int], ...] = (
+        (errors.CredentialsError, 4),
+        (errors.SecretLockedError, 4),
+        (errors.SecretNotFoundError, 3),
+        (errors.ComponentInUseError, 6),
+        (errors.ComponentError, 3),
+        (errors.StateError, 6),
+        (errors.PathError, 3),
+        (errors.StoreConfigError, 3),
+        (errors.InvalidNameError, 3),
+        (errors.InvalidValueError, 3),
+        (errors.MissingExtraError, 3),
+        (errors.StacksError, 5),
+    )
+    return next((code for kind, code in table if isinstance(error, kind)), None)
+
+
+def _complain(message: str, hint: str | None) -> None:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"  next: {hint}", err=True)

@@ -1,0 +1,137 @@
+"""Summaries and progress as text for people."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import click
+
+from provisioner.errors import Diagnostic
+from provisioner.summary import AttributeChange, ResourceChange, Summary
+from provisioner.terraform.stream import Event, Progress
+
+_MARKS = {
+    "create": ("+", "green"),
+    "update": ("~", "yellow"),
+    "delete": ("-", "red"),
+    "replace": ("±", "red"),
+}
+_DONE = {"create": "created", "update": "changed", "delete": "destroyed", "replace": "replaced"}
+_DOING = {"create": "creating", "update": "changing", "delete": "destroying", "replace": "replacing"}
+_LONGEST = 100
+
+
+def coloured(text: str, colour: str, *, err: bool = False) -> str:
+    """``text`` in a colour, where a person looks at it and has not said no."""
+    stream = sys.stderr if err else sys.stdout
+    if "NO_COLOR" in os.environ or not stream.isatty():
+        return text
+    return click.style(text, fg=colour)
+
+
+def plan_text(summary: Summary) -> str:
+    """What a plan would do, as a person reads it."""
+    lines = [_title(summary), ""]
+    if summary.operation == "drift":
+        lines += _drift_lines(summary)
+    elif summary.changes:
+        lines += _change_lines(summary.changes)
+        lines += _notes(summary)
+        lines += ["", _counts(summary)]
+    elif summary.outputs_change:
+        lines.append("Only what is registered changes; nothing in the cloud does.")
+    else:
+        lines.append("No changes: everything is as the manifest says.")
+    return "\n".join(lines)
+
+
+def _title(summary: Summary) -> str:
+    place = [summary.provider]
+    if summary.region:
+        place.append(summary.region)
+    if summary.account:
+        place.append(f"account {summary.account}")
+    if summary.endpoint_url:
+        place.append(summary.endpoint_url)
+    return f"Stack {summary.stack} on {', '.join(place)}"
+
+
+def _change_lines(changes: tuple[ResourceChange, ...]) -> Iterator[str]:
+    ordered = sorted(changes, key=lambda change: (change.kind, change.component, change.resource))
+    for (kind, component), group in groupby(ordered, key=lambda change: (change.kind, change.component)):
+        yield f"  {kind} {component}".rstrip() if kind else "  the stack itself"
+        for change in group:
+            mark, colour = _MARKS.get(change.action, (" ", "white"))
+            yield coloured(f"    {mark} {change.resource}", colour)
+            yield from (f"        {_attribute(attribute)}" for attribute in change.attributes)
+
+
+def _attribute(change: AttributeChange) -> str:
+    return f"{change.path}: {_value(change.before)} → {_value(change.after)}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str) and value.startswith("("):
+        return value  # a mask or «known after apply»
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _notes(summary: Summary) -> Iterator[str]:
+    if summary.grants:
+        yield from ("", "Permissions granted")
+        yield from (f"  {grant}" for grant in summary.grants)
+    if summary.missing_protections and summary.operation == "apply":
+        yield from ("", coloured("Protections that this service does not have", "yellow"))
+        yield from (f"  {missing}" for missing in summary.missing_protections)
+    if summary.emptied:
+        yield from ("", coloured(f"Deleted with everything in it: {', '.join(summary.emptied)}", "red"))
+
+
+def _counts(summary: Summary) -> str:
+    replaced = summary.count("replace")
+    text = (
+        f"Plan: {summary.count('create')} to add, {summary.count('update')} to change, "
+        f"{summary.count('delete')} to destroy"
+    )
+    return f"{text}, {replaced} to replace." if replaced else f"{text}."
+
+
+def _drift_lines(summary: Summary) -> Iterator[str]:
+    if not summary.drifted:
+        yield "No drift: everything is as it was applied."
+        return
+    yield "Changed behind our back:"
+    yield from _change_lines(summary.drift)
+    yield from (f"  {deviation}" for deviation in summary.deviations)
+    yield ""
+    yield "`provision apply` puts it back; to keep it, change the manifest."
+
+
+class ProgressLines:
+    """Terraform's progress, one line an event on stderr; nothing moves, so a log of it can be read."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event, if it is one to show."""
+        if isinstance(event, Progress):
+            self._progress(event)
+        elif isinstance(event, Diagnostic) and event.severity == "warning":
+            click.echo(coloured(f"  warning: {event.summary}", "yellow", err=True), err=True)
+
+    def _progress(self, event: Progress) -> None:
+        if event.phase == "start" or event.action == "read":
+            return
+        mark, colour = _MARKS.get(event.action, (" ", "white"))
+        words = {"complete": _DONE, "progress": _DOING}.get(event.phase)
+        said = words.get(event.action, event.action) if words else "failed"
+        line = f"  {mark} {event.address.removeprefix('module.')}: {said} ({event.elapsed_seconds:.0f} s)"
+        click.echo(coloured(line, "red" if event.phase == "errored" else colour, err=True), err=True)

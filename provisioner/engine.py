@@ -1,0 +1,192 @@
+"""Plan, apply, destroy: the order of things, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from provisioner import register
+from provisioner.errors import LockedError, NotEmptyError, ProtectedError
+from provisioner.journal import close_journal
+from provisioner.manifest import LoadedManifest, Manifest
+from provisioner.recover import recover_if_cut_off
+from provisioner.render import render, write_rendering
+from provisioner.summary import Summary
+from provisioner.terraform.locate import Executable
+from provisioner.terraform.runner import OnEvent, ignore_event
+from provisioner.terraform.session import Session
+from provisioner.verify.base import Places, connect
+from provisioner.work import Say, Work
+from provisioner.workspace import Workspace
+from stacks.errors import StateLockedError
+from stacks.state import StateFile
+from stacks.state.files import locked
+
+Confirm = Callable[[Summary], bool]
+
+
+def agree(_summary: Summary) -> bool:
+    """The answer of ``-y``."""
+    return True
+
+
+def say_nothing(_text: str) -> None:
+    """For callers that do not want to hear of the steps."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command found or did. ``changed`` is whether the world was, or would be, changed."""
+
+    summary: Summary
+    changed: bool
+    done: bool
+    probes: tuple[str, ...] = ()
+
+
+@dataclass
+class Engine:
+    """Everything that a command on one stack needs to know about its surroundings."""
+
+    state_file: StateFile
+    executable: Executable
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    on_event: OnEvent = ignore_event
+    say: Say = say_nothing
+    lock_timeout: int = 0
+
+    # --- the commands ---------------------------------------------------------------------------------
+
+    def plan(self, loaded: LoadedManifest, *, destroy: bool = False) -> Result:
+        """What an apply (or a destroy) would do."""
+        with self._open(loaded) as work:
+            outcome = work.plan_destroy() if destroy else work.plan()
+            summary = work.summarise(outcome, operation="destroy" if destroy else "apply")
+            return Result(summary, outcome.changes, done=False)
+
+    def drift(self, loaded: LoadedManifest) -> Result:
+        """How the cloud differs from what was last applied; nothing is written."""
+        with self._open(loaded) as work:
+            outcome = work.plan_refresh()
+            unseen = work.cloud.deviations() if work.cloud.repairs() else []
+            summary = work.summarise(outcome, operation="drift", deviations=unseen)
+            return Result(summary, summary.drifted, done=False)
+
+    def apply(self, loaded: LoadedManifest, *, confirm: Confirm = agree, verify: bool = True) -> Result:
+        """Make the world as the manifest says, register it, and prove that it can be used."""
+        with self._open(loaded) as work:
+            register.check_registrable(work.state, loaded.manifest)
+            outcome = work.plan()
+            summary = work.summarise(outcome)
+            work.refuse_data_loss(summary)
+            if not outcome.changes:
+                work.register(work.known_outputs())
+                return Result(summary, changed=False, done=True)
+            if not confirm(summary):
+                return Result(summary, changed=True, done=False)
+            outputs = work.apply("apply", outcome)
+            work.register(outputs)
+            close_journal(work.workspace)
+            probes = self._probe(loaded.manifest) if verify else ()
+            return Result(summary, changed=True, done=True, probes=probes)
+
+    def destroy(
+        self, loaded: LoadedManifest, *, confirm: Confirm = agree, force_nonempty: bool = False
+    ) -> Result:
+        """Tear down what the manifest made, then forget it. Adopted buckets are left as they are."""
+        with self._open(loaded) as work:
+            _refuse_protected(loaded.manifest)
+            register.deregistered(work.state, loaded.manifest.name)
+            filled = work.filled_buckets(store.name for store in loaded.manifest.artifact_stores)
+            if filled and not force_nonempty:
+                raise NotEmptyError(
+                    "; ".join(str(bucket) for bucket in filled),
+                    hint="copy away what is needed, then repeat with --force-nonempty to delete it all",
+                )
+            outcome = work.plan_destroy()
+            summary = work.summarise(
+                outcome, operation="destroy", emptied=[bucket.store for bucket in filled]
+            )
+            if not confirm(summary):
+                return Result(summary, changed=outcome.changes, done=False)
+            for bucket in filled:
+                self.say(f"emptying {bucket.store} ({bucket.name})")
+                work.cloud.empty(bucket.name)
+            if outcome.changes:
+                work.apply("destroy", outcome)
+            register.deregister(self.state_file, loaded.manifest.name)
+            close_journal(work.workspace)
+        work.workspace.remove()
+        return Result(summary, changed=outcome.changes, done=True)
+
+    def recover(self, name: str) -> None:
+        """Finish what a run that was cut off has left, and give back a state that could not be stored."""
+        workspace = self.workspace(name)
+        with self.locked(workspace):
+            # What a recovery needs of a manifest is in the journal, with absolute directories.
+            places = Places(manifest=workspace.path, home=self.state_file.home)
+            session = self._session(workspace)
+            recover_if_cut_off(self.state_file, session, places, self.say, self.on_event, push_state=True)
+
+    def _probe(self, manifest: Manifest) -> tuple[str, ...]:
+        from provisioner.verify.probe import probe  # brings the whole runtime, which only this needs
+
+        return probe(self.state_file, manifest, self.say)
+
+    # --- surroundings ---------------------------------------------------------------------------------
+
+    def workspace(self, name: str) -> Workspace:
+        """The folder of a stack."""
+        return Workspace(self.state_file.home / "workspaces" / name)
+
+    @contextmanager
+    def _open(self, loaded: LoadedManifest) -> Iterator[Work]:
+        """The stack, locked, with nothing left over from earlier runs, and rendered."""
+        workspace = self.workspace(loaded.manifest.name)
+        with self.locked(workspace):
+            session = self._session(workspace)
+            places = Places(manifest=loaded.path.parent.absolute(), home=self.state_file.home)
+            recover_if_cut_off(self.state_file, session, places, self.say, self.on_event)
+            state = self.state_file.read()
+            workspace.check_state(deployed=loaded.manifest.name in state.deployments)
+            cloud = connect(loaded.manifest, places)
+            write_rendering(render(loaded.manifest), workspace.root, private=True)
+            workspace.write_json(workspace.root / "machine.auto.tfvars.json", cloud.machine_variables())
+            with ThreadPoolExecutor(1, "account") as background:
+                account = background.submit(cloud.account)
+                yield Work(loaded, self.state_file, state, session, cloud, account, self.say)
+
+    def _session(self, workspace: Workspace) -> Session:
+        return Session(
+            workspace,
+            self.executable,
+            environ=self.environ,
+            on_event=self.on_event,
+            lock_timeout=self.lock_timeout,
+        )
+
+    @contextmanager
+    def locked(self, workspace: Workspace) -> Iterator[None]:
+        """Hold a stack's lock.
+
+        Raises :class:`LockedError`, naming the holder, when somebody else has it for too long.
+        """
+        workspace.create()
+        try:
+            with locked(workspace.lock, self.lock_timeout):
+                yield
+        except StateLockedError as error:
+            raise LockedError(error.message, hint="wait for it, or give --lock-timeout SECONDS") from error
+
+
+def _refuse_protected(manifest: Manifest) -> None:
+    protected = [store.name for store in manifest.artifact_stores if store.protect and not store.existing]
+    if protected:
+        options = " ".join(f"--set artifact_stores.{name}.protect=false" for name in protected)
+        raise ProtectedError(
+            f"protected against destruction: {', '.join(protected)}",
+            hint=f"set `protect: false` in the manifest and have it reviewed, or repeat with {options}",
+        )

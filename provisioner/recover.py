@@ -1,0 +1,195 @@
+"""After a run that was cut off: follow what still runs, find what was made, register what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from provisioner import register
+from provisioner.errors import UnfinishedRunError
+from provisioner.journal import Intent, Journal, close_journal, read_journal
+from provisioner.manifest import Manifest, parse_manifest
+from provisioner.terraform.runner import OnEvent, follow
+from provisioner.terraform.session import Session, process_at_work
+from provisioner.terraform.stream import StreamResult
+from provisioner.verify.base import Cloud, Places, connect
+from provisioner.workspace import Workspace
+from stacks.state import StateFile
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is known of a run that was cut off, and what will be done about it."""
+
+    journal: Journal | None
+    running: int | None
+    finished: bool
+    failed: tuple[str, ...]
+    unstored_state: bool
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the last run ended well."""
+        return self.journal is None and not self.unstored_state
+
+    def sentences(self, workspace: Workspace) -> list[str]:
+        """The findings in words, for ``provision recover``."""
+        if self.nothing:
+            return ["nothing to recover: the last run ended well"]
+        lines = []
+        if self.unstored_state:
+            lines.append(
+                f"Terraform could not store its state and left it in {workspace.errored_state}: to be pushed"
+            )
+        if self.journal is None:
+            return lines
+        run = f"{self.journal.operation} of {self.journal.started}"
+        if self.running is not None:
+            lines.append(f"the {run} still runs as process {self.running}: to be followed to its end")
+        elif self.finished:
+            lines.append(f"the {run} was completed by Terraform, but not registered: to be registered")
+        else:
+            lines.append(
+                f"the {run} ended in the middle: what it made is to be looked for and taken into the state"
+            )
+            lines += [f"it said: {text}" for text in self.failed]
+        planned = [
+            f"{intent.action} {intent.address}" for intent in self.journal.intents if intent.identifier
+        ]
+        return lines + [f"it meant to {text}" for text in planned]
+
+
+def examine(workspace: Workspace) -> Findings:
+    """Look at a workspace without touching anything."""
+    journal = read_journal(workspace)
+    unstored = workspace.errored_state.exists()
+    if journal is None:
+        return Findings(None, None, finished=False, failed=(), unstored_state=unstored)
+    process = journal.process if journal.process and journal.process.alive() else process_at_work(workspace)
+    stream = _stream(workspace, journal)
+    failed = tuple(error.summary for error in stream.errors)
+    running = process.pid if process else None
+    return Findings(journal, running, finished=stream.finished, failed=failed, unstored_state=unstored)
+
+
+def recover_if_cut_off(
+    state_file: StateFile,
+    session: Session,
+    places: Places,
+    say: Say,
+    on_event: OnEvent,
+    *,
+    push_state: bool = False,
+) -> bool:
+    """Bring a stack whose last run was cut off back to a known state; whether there was anything to do.
+
+    The caller holds the stack's lock. Only ``push_state``, which is ``provision recover``, gives a state that
+    Terraform could not store back to it; without, :class:`UnfinishedRunError` is raised.
+    """
+    workspace = session.workspace
+    journal = read_journal(workspace)
+    if journal is not None:
+        _follow_to_the_end(workspace, journal, say, on_event)
+    if workspace.errored_state.exists():
+        _give_back_state(session, say, push_state=push_state)
+    elif journal is None:
+        return False
+    if journal is not None:
+        _conclude(state_file, session, journal, places, say)
+        close_journal(workspace)
+    return True
+
+
+def _follow_to_the_end(workspace: Workspace, journal: Journal, say: Say, on_event: OnEvent) -> None:
+    process = journal.process or process_at_work(workspace)
+    if process is None or not process.alive():
+        return
+    say(
+        f"the {journal.operation} of {journal.started} was cut off, but its Terraform (process {process.pid}) "
+        "still runs: following it"
+    )
+    for event in follow(workspace.log(journal.log), StreamResult(), process.alive):
+        on_event(event)
+
+
+def _give_back_state(session: Session, say: Say, *, push_state: bool) -> None:
+    workspace = session.workspace
+    if not push_state:
+        raise UnfinishedRunError(
+            f"an earlier run could not store its state; it lies in {workspace.errored_state}",
+            hint=f"run: provision recover {workspace.path.name}",
+        )
+    session.init()
+    session.push_state(workspace.errored_state)
+    workspace.errored_state.rename(workspace.errored_state.with_suffix(".tfstate.pushed"))
+    say("the state that Terraform could not store has been given back to it")
+
+
+def _conclude(state_file: StateFile, session: Session, journal: Journal, places: Places, say: Say) -> None:
+    workspace = session.workspace
+    manifest = parse_manifest(journal.manifest, file=journal.manifest_path)
+    stream = _stream(workspace, journal)
+    if not stream.finished:
+        workspace.check_state(deployed=False)
+        taken = _take_in_orphans(session, connect(manifest, places), journal)
+        for intent in taken:
+            say(f"taken into the state: {intent.address} ({intent.identifier})")
+        say(
+            f"the {journal.operation} of {journal.started} had ended in the middle; going on from what is there"
+        )
+    elif journal.operation == "destroy":
+        register.deregister(state_file, manifest.name)
+        say(f"the destroy of {journal.started} had been completed; it is now deregistered")
+    else:
+        _register(state_file, session, journal, manifest, stream)
+        say(f"the apply of {journal.started} had been completed; it is now registered")
+
+
+def _register(
+    state_file: StateFile, session: Session, journal: Journal, manifest: Manifest, stream: StreamResult
+) -> None:
+    workspace = session.workspace
+    outputs = stream.outputs if stream.outputs_seen else session.outputs()
+    workspace.write_json(workspace.outputs, outputs)
+    workspace.write_applied_manifest(journal.manifest)
+    register.register(
+        state_file,
+        register.Applied(
+            manifest=manifest,
+            manifest_path=journal.manifest_path,
+            manifest_sha256=journal.manifest_sha256,
+            outputs=outputs,
+            workspace=str(workspace.path),
+            engine=journal.engine,
+        ),
+    )
+
+
+def _take_in_orphans(session: Session, cloud: Cloud, journal: Journal) -> list[Intent]:
+    """Import what the run made and could no longer write down."""
+    facts = session.workspace.state_facts()
+    known = facts.addresses if facts else frozenset()
+    missing = [
+        intent
+        for intent in journal.intents
+        if intent.action == "create" and intent.identifier and intent.address.split("[")[0] not in known
+    ]
+    if not missing:
+        return []
+    session.init()
+    orphans = cloud.orphans(missing, journal.begun)
+    for intent in orphans:
+        session.import_resource(intent.address, intent.identifier or "")
+    return orphans
+
+
+def _stream(workspace: Workspace, journal: Journal) -> StreamResult:
+    """What the run's own log tells; nothing when it never came to start Terraform."""
+    result = StreamResult()
+    log = workspace.log(journal.log)
+    if log.exists():
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+            result.feed(line)
+    return result

@@ -1,0 +1,149 @@
+"""Terraform's outputs as records of the runtime's state file: the one place that writes it here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from provisioner.catalog import PROVIDERS
+from provisioner.errors import UpstreamError
+from provisioner.manifest import ArtifactStore, Connector, Manifest
+from stacks.state import (
+    ArtifactStoreRecord,
+    ConnectorRecord,
+    DeploymentRecord,
+    StackRecord,
+    State,
+    StateFile,
+)
+
+_STORAGE_CLASSES = {"standard": None, "infrequent": "STANDARD_IA", "archive": "GLACIER_IR"}
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One successful apply: the manifest, where it came from, and what Terraform answered."""
+
+    manifest: Manifest
+    manifest_path: str
+    manifest_sha256: str
+    outputs: Mapping[str, Any]
+    workspace: str
+    engine: str
+
+
+def register(state_file: StateFile, applied: Applied) -> State:
+    """Record everything that the apply left, in one atomic write, or nothing at all."""
+    return state_file.update(lambda state: registered(state, applied))
+
+
+def registered(state: State, applied: Applied) -> State:
+    """``state`` with the records of ``applied`` in place of those of earlier applies of this manifest.
+
+    The very same state when nothing but the time would differ. Raises
+    :class:`stacks.errors.ComponentExistsError` when a name belongs to something else.
+    """
+    manifest = applied.manifest
+    deployment = DeploymentRecord(
+        name=manifest.name,
+        provider=manifest.provider,
+        region=manifest.region,
+        account=applied.outputs.get("account") or manifest.account,
+        manifest=applied.manifest_path,
+        manifest_sha256=applied.manifest_sha256,
+        workspace=applied.workspace,
+        applied_at=datetime.now(UTC),
+        engine=applied.engine,
+    )
+    after = state.with_deployment(
+        deployment,
+        artifact_stores=[_store(manifest, store, applied.outputs) for store in manifest.artifact_stores],
+        connectors=[_connector(manifest, connector, applied.outputs) for connector in manifest.connectors],
+        stack=StackRecord(
+            name=manifest.name,
+            artifact_store=manifest.stack.artifact_store,
+            orchestrator=manifest.stack.orchestrator,
+        ),
+        activate=manifest.stack.activate,
+    )
+    return state if _same(state, after, manifest.name) else after
+
+
+def check_registrable(state: State, manifest: Manifest) -> None:
+    """Refuse before Terraform runs what could not be registered afterwards: a name that is taken."""
+    places: dict[str, Any] = {
+        "artifact_stores": {store.name: {"path": "/planned"} for store in manifest.artifact_stores},
+        "connectors": {connector.name: {"role_arn": "planned"} for connector in manifest.connectors},
+    }
+    registered(state, Applied(manifest, "", "", places, "", ""))
+
+
+def deregister(state_file: StateFile, name: str) -> State:
+    """Forget everything that the manifest ``name`` had registered; nothing when it had not."""
+    return state_file.update(lambda state: deregistered(state, name))
+
+
+def deregistered(state: State, name: str) -> State:
+    """``state`` without the deployment. Raises ComponentInUseError while something else uses its stores."""
+    return state.without_deployment(name) if name in state.deployments else state
+
+
+def _same(before: State, after: State, name: str) -> bool:
+    old = before.deployments.get(name)
+    if old is None:
+        return False
+    new = replace(after.deployments[name], applied_at=old.applied_at)
+    return replace(after, deployments={**after.deployments, name: new}) == before
+
+
+def _output(outputs: Mapping[str, Any], kind: str, name: str, key: str) -> str:
+    try:
+        return str(outputs[kind][name][key])
+    except (KeyError, TypeError) as error:
+        raise UpstreamError(
+            f"Terraform gave no output {kind}.{name}.{key}",
+            hint="run the same command again; if it stays so, the modules are not those of this version",
+        ) from error
+
+
+def _store(manifest: Manifest, store: ArtifactStore, outputs: Mapping[str, Any]) -> ArtifactStoreRecord:
+    provider = PROVIDERS[manifest.provider]
+    config: dict[str, Any] = {}
+    if provider.flavor == "s3":
+        client = {"region_name": manifest.region, "endpoint_url": manifest.endpoint_url}
+        config["client_kwargs"] = {key: value for key, value in client.items() if value is not None}
+        storage_class = _STORAGE_CLASSES[store.storage_class]
+        if storage_class is not None:
+            config["s3_additional_kwargs"] = {"StorageClass": storage_class}
+    return ArtifactStoreRecord(
+        name=store.name,
+        flavor=provider.flavor,
+        path=_output(outputs, "artifact_stores", store.name, "path"),
+        config=config,
+        connector=store.connector,
+    )
+
+
+def _connector(manifest: Manifest, connector: Connector, outputs: Mapping[str, Any]) -> ConnectorRecord:
+    provider = PROVIDERS[manifest.provider]
+    served = [store for store in manifest.artifact_stores if store.connector == connector.name]
+    config: dict[str, Any] = {
+        "region": manifest.region,
+        "endpoint_url": manifest.endpoint_url,
+        "access": connector.access,
+        "expiration_seconds": connector.session_seconds,
+    }
+    if connector.auth_method == "iam-role":
+        config["role_arn"] = _output(outputs, "connectors", connector.name, "role_arn")
+        config["external_id"] = connector.external_id
+    return ConnectorRecord(
+        name=connector.name,
+        type=provider.connector_type or "",
+        auth_method=connector.auth_method,
+        resource_type=provider.resource_type,
+        resource_id=_output(outputs, "artifact_stores", served[0].name, "path") if len(served) == 1 else None,
+        config={key: value for key, value in config.items() if value is not None},
+        authentication_secret=connector.authentication_secret,
+    )

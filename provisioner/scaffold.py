@@ -1,0 +1,54 @@
+"""The first files of a project: a manifest, a .gitignore, and a state file of its own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jinja2
+
+from provisioner.assets import templates_root
+from provisioner.catalog import PROVIDERS
+from provisioner.errors import InputError
+from stacks.state import StateFile
+
+_DEFAULT_REGION = "eu-west-1"
+
+
+def scaffold(folder: Path, provider: str, *, region: str | None = None) -> list[Path]:
+    """Write the first files into ``folder``; what is there already is never overwritten.
+
+    Raises :class:`InputError` for a provider that does not exist and for a manifest that does.
+    """
+    if provider not in PROVIDERS:
+        raise InputError(f"there is no provider {provider!r}", hint=f"choose one of: {', '.join(PROVIDERS)}")
+    manifest = folder / "stack.yaml"
+    if manifest.exists():
+        raise InputError(f"{manifest} is already there", hint="choose another folder, or edit that file")
+    name = _stack_name(folder.resolve().name)
+    values = {"name": name, "store": f"{name.replace('-', '_')}_store", "region": region or _DEFAULT_REGION}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_root()),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701  # YAML, and every value is made of [a-z0-9_-]
+        keep_trailing_newline=True,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest.write_text(
+        environment.get_template(f"scaffold/{provider}.yaml.j2").render(values), encoding="utf-8"
+    )
+    written = [manifest]
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text(environment.get_template("scaffold/gitignore.j2").render(), encoding="utf-8")
+        written.append(ignore)
+    state = folder / ".stacks" / "state.json"
+    if StateFile(state).create():
+        written.append(state)
+    return written
+
+
+def _stack_name(folder: str) -> str:
+    """The folder's name as a stack name: lower case, dashes, at least two characters."""
+    name = re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")[:30].rstrip("-")
+    return name if re.fullmatch(r"[a-z][a-z0-9-]+", name) else "my-stack"

@@ -1,0 +1,213 @@
+"""A plan in words and numbers: what is created, changed and destroyed, with secrets masked.
+
+Made from Terraform's ``-json`` stream, and from ``show -json`` only where the stream does not tell enough.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from provisioner.catalog import PROVIDERS
+from provisioner.manifest import Manifest
+from provisioner.render import missing_protections, role_connectors
+from provisioner.terraform.session import PlanOutcome
+from provisioner.terraform.stream import Change
+
+MASKED = "(sensitive)"
+UNKNOWN = "(known after apply)"
+
+_ADDRESS = re.compile(r"^module\.(store|connector)_([A-Za-z0-9_-]+)\.(.+)$")
+_KINDS = {"store": "artifact store", "connector": "connector"}
+_VERBS = {"create": "add", "update": "change", "delete": "destroy", "replace": "replace"}
+_IGNORED = frozenset({"tags_all"})  # tags again, with the provider's defaults
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeChange:
+    """One attribute that differs: its path, and the values before and after, masked where sensitive."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceChange:
+    """One resource that a plan touches: ``action`` is create, update, delete or replace."""
+
+    address: str
+    kind: str
+    component: str
+    resource: str
+    action: str
+    attributes: tuple[AttributeChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything that a person has to know before agreeing to a plan."""
+
+    stack: str
+    provider: str
+    region: str | None
+    account: str | None
+    endpoint_url: str | None
+    operation: str
+    changes: tuple[ResourceChange, ...]
+    drift: tuple[ResourceChange, ...]
+    deviations: tuple[str, ...]
+    emptied: tuple[str, ...]
+    grants: tuple[str, ...]
+    missing_protections: tuple[str, ...]
+    outputs_change: bool
+
+    @property
+    def drifted(self) -> bool:
+        """Whether the world is no longer as it was applied."""
+        return bool(self.drift or self.deviations)
+
+    def count(self, action: str) -> int:
+        """How many resources are to be created, updated, deleted or replaced."""
+        return sum(change.action == action for change in self.changes)
+
+    def to_json(self) -> dict[str, Any]:
+        """The stable form of ``--format json``."""
+        counts = {verb: self.count(action) for action, verb in _VERBS.items()}
+        return {"format": 1, **asdict(self), "counts": counts, "drifted": self.drifted}
+
+
+def summarise(
+    manifest: Manifest,
+    account: str | None,
+    outcome: PlanOutcome,
+    details: Mapping[str, Any] | None,
+    *,
+    operation: str = "apply",
+    deviations: Sequence[str] = (),
+    emptied: Sequence[str] = (),
+) -> Summary:
+    """The summary of a plan. ``details`` is what ``show -json`` says of it, where it was asked."""
+    details = details or {}
+    changes = tuple(_resources(outcome.stream.planned, details.get("resource_changes", ())))
+    drift = tuple(_resources(outcome.stream.drifted, details.get("resource_drift", ())))
+    return Summary(
+        stack=manifest.name,
+        provider=PROVIDERS[manifest.provider].title,
+        region=manifest.region,
+        account=account or manifest.account,
+        endpoint_url=manifest.endpoint_url,
+        operation=operation,
+        changes=changes,
+        # A resource that Terraform re-reads and finds equal in all that counts has not drifted.
+        drift=tuple(item for item in drift if item.attributes or item.action == "delete"),
+        deviations=tuple(deviations),
+        emptied=tuple(emptied),
+        grants=tuple(_grants(manifest)) if operation == "apply" and changes else (),
+        missing_protections=tuple(missing_protections(manifest)),
+        outputs_change=outcome.changes and not changes,
+    )
+
+
+def _resources(told: Sequence[Change], detailed: Sequence[Mapping[str, Any]]) -> Iterator[ResourceChange]:
+    by_address = {item["address"]: item["change"] for item in detailed}
+    for change in told:
+        if change.action in {"noop", "no-op", "read"}:
+            continue
+        match = _ADDRESS.match(change.address)
+        kind, component, resource = match.groups() if match else ("", "", change.address)
+        attributes = tuple(_attributes(by_address.get(change.address, {})))
+        yield ResourceChange(
+            change.address, _KINDS.get(kind, ""), component, resource, change.action, attributes
+        )
+
+
+# --- attributes ---------------------------------------------------------------------------------------
+
+
+def _attributes(change: Mapping[str, Any]) -> Iterator[AttributeChange]:
+    before, after = change.get("before"), change.get("after")
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return
+    masks = (change.get("before_sensitive"), change.get("after_sensitive"))
+    yield from _compare("", before, _with_unknown(after, change.get("after_unknown")), masks)
+
+
+def _with_unknown(value: Any, unknown: Any) -> Any:
+    """``value`` with what only the apply will tell put in its place."""
+    if unknown is True:
+        return UNKNOWN
+    if isinstance(unknown, Mapping) and isinstance(value, Mapping):
+        return {
+            key: _with_unknown(value.get(key), unknown.get(key)) for key in dict.fromkeys([*value, *unknown])
+        }
+    return value
+
+
+def _compare(path: str, before: Any, after: Any, masks: tuple[Any, Any]) -> Iterator[AttributeChange]:
+    if path in _IGNORED or before == after:
+        return
+    if any(mask is True for mask in masks):
+        yield AttributeChange(path, MASKED, MASKED)
+        return
+    pairs = _children(_as_document(before), _as_document(after))
+    if pairs is None:
+        yield AttributeChange(path, before, after)
+        return
+    for key, old, new in pairs:
+        below = tuple(_mask_below(mask, key) for mask in masks)
+        yield from _compare(f"{path}.{key}" if path else str(key), old, new, (below[0], below[1]))
+
+
+def _children(before: Any, after: Any) -> list[tuple[Any, Any, Any]] | None:
+    """What to compare one by one: the members of two objects or of two lists; None for anything else."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return [(key, before.get(key), after.get(key)) for key in sorted({*before, *after}, key=str)]
+    if isinstance(before, list) and isinstance(after, list):
+        longest = range(max(len(before), len(after)))
+        return [(index, _item(before, index), _item(after, index)) for index in longest]
+    return None
+
+
+def _item(values: Sequence[Any], index: int) -> Any:
+    return values[index] if index < len(values) else None
+
+
+def _mask_below(mask: Any, key: Any) -> Any:
+    if isinstance(mask, Mapping):
+        return mask.get(key)
+    if isinstance(mask, list) and isinstance(key, int):
+        return _item(mask, key)
+    return None
+
+
+def _as_document(value: Any) -> Any:
+    """Policies are JSON in a string: what changed in one is worth more than «it changed»."""
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+# --- permissions --------------------------------------------------------------------------------------
+
+_ACCESS = {
+    "read-write": "list, read, write and delete objects, abort uploads, read old versions",
+    "read-only": "list and read objects, read old versions",
+}
+
+
+def _grants(manifest: Manifest) -> Iterator[str]:
+    for connector in role_connectors(manifest):
+        stores = [store for store in manifest.artifact_stores if store.connector == connector.name]
+        where = ", ".join(
+            f"{store.name}{f' below {store.prefix}/' if store.prefix else ''}" for store in stores
+        )
+        who = ", ".join(connector.trusted_principals) or "whoever applies this"
+        condition = " with the agreed external id" if connector.external_id else ""
+        yield f"{connector.name}: {who} may{condition} {_ACCESS[connector.access]} in {where}, and nothing else"

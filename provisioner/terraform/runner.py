@@ -1,0 +1,147 @@
+"""Run Terraform so that nothing which happens to us can hurt its state.
+
+Its output goes to a file that is followed, never to a pipe: a Terraform whose reader has died is killed by
+SIGPIPE in the middle of an apply. It runs in a session of its own, so it survives us; whoever comes next
+finds it by process id and start time, and follows the same file. We never send SIGKILL.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO
+
+import psutil
+
+from provisioner.errors import UpstreamError
+from provisioner.terraform.stream import Event, StreamResult
+
+_log = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.02
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+OnEvent = Callable[[Event], None]
+
+
+def ignore_event(_event: Event) -> None:
+    """The listener of those who do not want to hear."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """A process, told apart from a later one of the same number by when it started (seconds since 1970)."""
+
+    pid: int
+    started: float
+
+    def alive(self) -> bool:
+        """Whether this very process still runs."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < 1.0
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+
+class Run:
+    """One Terraform process that we started, and the log it writes."""
+
+    def __init__(self, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW
+        descriptor = os.open(log, flags, 0o600)
+        try:
+            self._process = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=descriptor,
+                stderr=descriptor,
+                start_new_session=True,
+                umask=0o077,
+            )
+        except OSError as error:
+            raise UpstreamError(f"{argv[0]} could not be started: {error}") from error
+        finally:
+            os.close(descriptor)
+        self.process = ProcessId(self._process.pid, _start_time(self._process.pid))
+        self.interrupted = False
+
+    def wait(self, on_event: OnEvent = ignore_event) -> tuple[int, StreamResult]:
+        """Follow the run to its end; its exit code and all that its stream told."""
+        result = StreamResult()
+        with self._forwarding_signals():
+            for event in follow(self.log, result, lambda: self._process.poll() is None):
+                on_event(event)
+        return self._process.wait(), result
+
+    @contextmanager
+    def _forwarding_signals(self) -> Iterator[None]:
+        """Give the first signal to Terraform, which then ends cleanly; warn of what a second one risks."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def forward(number: int, _frame: FrameType | None) -> None:
+            if self.interrupted:
+                _log.warning(
+                    "still waiting for Terraform (process %s) to stop cleanly; killing it now could leave "
+                    "resources behind that its state does not know",
+                    self.process.pid,
+                )
+                return
+            self.interrupted = True
+            _log.warning("%s: asking Terraform to stop cleanly", signal.Signals(number).name)
+            self._process.send_signal(signal.SIGINT)
+
+        before = {number: signal.signal(number, forward) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _start_time(pid: int) -> float:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return 0.0  # it has ended already, so nobody will look for it
+
+
+def follow(log: Path, result: StreamResult, running: Callable[[], bool]) -> Iterator[Event]:
+    """The events of a log as they are written, until the process has ended and all is read."""
+    with log.open("rb") as stream:
+        rest = b""
+        while True:
+            # Asked before reading: what is written between the last read and the end is then still read.
+            alive = running()
+            rest, events = _read_lines(stream, rest, result)
+            yield from events
+            if not alive:
+                break
+            if not events:
+                time.sleep(_POLL_SECONDS)
+    if rest:
+        event = result.feed(rest.decode(errors="replace"))
+        if event is not None:
+            yield event
+
+
+def _read_lines(stream: BinaryIO, rest: bytes, result: StreamResult) -> tuple[bytes, list[Event]]:
+    *lines, rest = (rest + stream.read()).split(b"\n")
+    events = (result.feed(line.decode(errors="replace")) for line in lines)
+    return rest, [event for event in events if event is not None]

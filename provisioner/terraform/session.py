@@ -1,0 +1,223 @@
+"""Terraform at work in one stack's workspace: each verb run, watched and decoded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provisioner.errors import Diagnostic, InterruptedRunError, TerraformError
+from provisioner.terraform import commands
+from provisioner.terraform.environment import build_environment, cache_directory, cli_configuration
+from provisioner.terraform.locate import Executable
+from provisioner.terraform.runner import OnEvent, ProcessId, Run, ignore_event
+from provisioner.terraform.stream import StreamResult
+from provisioner.workspace import Workspace
+from stacks.state.files import locked, make_private_folder, write_private
+
+_TAIL_LINES = 25
+_INIT_WAIT_SECONDS = 1800  # a first download of a large provider on a slow line
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOutcome:
+    """A saved plan: whether applying it would change anything, and the stream that told of it."""
+
+    changes: bool
+    stream: StreamResult
+
+
+class Session:
+    """Runs Terraform's verbs in ``workspace``. Not for use from several threads."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        executable: Executable,
+        *,
+        environ: Mapping[str, str] | None = None,
+        on_event: OnEvent = ignore_event,
+        lock_timeout: int = 0,
+    ) -> None:
+        environ = os.environ if environ is None else environ
+        self.workspace = workspace
+        self.executable = executable
+        self._on_event = on_event
+        self._lock_timeout = lock_timeout
+        self._configuration = cli_configuration(environ)
+        self._environment = build_environment(environ, workspace.cli_configuration)
+
+    # --- verbs ----------------------------------------------------------------------------------------
+
+    def init(self) -> bool:
+        """Run ``terraform init`` unless nothing that it depends on has changed; whether it ran."""
+        make_private_folder(self._configuration.cache)
+        wanted = self._configuration.text.encode()
+        if self._file_digest(self.workspace.cli_configuration) != hashlib.sha256(wanted).hexdigest():
+            write_private(self.workspace.cli_configuration, wanted)
+        if self.workspace.read_json(self.workspace.initialised) == self._init_facts():
+            return False
+        self.workspace.initialised.unlink(missing_ok=True)
+        # The plugin cache is not safe for concurrent writers: inits of all stacks wait for each other.
+        with locked(cache_directory() / "init", _INIT_WAIT_SECONDS):
+            code, stream = self._run("init", commands.init(self.executable, lock_timeout=self._lock_timeout))
+        if code != 0:
+            raise self._failure("init", code, stream)
+        self.workspace.write_json(self.workspace.initialised, self._init_facts())
+        return True
+
+    def plan(
+        self, *, destroy: bool = False, refresh_only: bool = False, replace: Sequence[str] = ()
+    ) -> PlanOutcome:
+        """Plan, and save the plan in the workspace."""
+        argv = commands.plan(
+            self.executable,
+            str(self.workspace.plan),
+            destroy=destroy,
+            refresh_only=refresh_only,
+            replace=replace,
+            lock_timeout=self._lock_timeout,
+        )
+        code, stream = self._run("plan", argv)
+        if code not in {0, 2}:
+            raise self._failure("plan", code, stream)
+        return PlanOutcome(code == 2, stream)
+
+    def start_apply(self, log: str) -> Run:
+        """Start applying the saved plan; the caller notes who it is before waiting for it."""
+        argv = commands.apply(self.executable, str(self.workspace.plan), lock_timeout=self._lock_timeout)
+        return self._start(log, argv)
+
+    def finish_apply(self, run: Run) -> StreamResult:
+        """Follow an apply to its end.
+
+        Raises :class:`TerraformError` when it failed, :class:`InterruptedRunError` when it was stopped: in
+        both cases what was done until then is in the state.
+        """
+        code, stream = run.wait(self._on_event)
+        if run.interrupted and code != 0:
+            raise InterruptedRunError(
+                "interrupted: Terraform stopped cleanly and kept its state",
+                hint="run the same command again to go on from there",
+            )
+        if code != 0:
+            raise self._failure("apply", code, stream, log=run.log)
+        return stream
+
+    def show_plan(self) -> dict[str, Any]:
+        """The saved plan in full. It holds sensitive values in clear: for masking, never for keeping."""
+        document: dict[str, Any] = self._json(
+            "show", commands.show(self.executable, str(self.workspace.plan))
+        )
+        return document
+
+    def outputs(self) -> dict[str, Any]:
+        """The outputs in the state, without the sensitive ones."""
+        document = self._json("output", commands.output(self.executable))
+        return {name: item["value"] for name, item in document.items() if not item.get("sensitive")}
+
+    def import_resource(self, address: str, identifier: str) -> None:
+        """Take ``identifier``, which exists, into the state as ``address``."""
+        argv = commands.import_(self.executable, address, identifier, lock_timeout=self._lock_timeout)
+        code, stream = self._run("import", argv)
+        if code != 0:
+            raise self._failure("import", code, stream)
+
+    def push_state(self, state_file: Path) -> None:
+        """Give Terraform back a state that an earlier apply could not store."""
+        code, stream = self._run("state", commands.state_push(self.executable, str(state_file)))
+        if code != 0:
+            raise self._failure("state push", code, stream)
+
+    # --- running --------------------------------------------------------------------------------------
+
+    def _start(self, verb: str, argv: Sequence[str]) -> Run:
+        return Run(argv, cwd=self.workspace.root, environment=self._environment, log=self.workspace.log(verb))
+
+    def _run(self, verb: str, argv: Sequence[str]) -> tuple[int, StreamResult]:
+        run = self._start(verb, argv)
+        code, stream = run.wait(self._on_event)
+        if run.interrupted:
+            raise InterruptedRunError(f"interrupted during terraform {verb}: nothing was changed")
+        return code, stream
+
+    def _json(self, verb: str, argv: Sequence[str]) -> Any:
+        """Run a verb that prints one JSON document; its log, which may hold secrets, does not stay."""
+        log = self.workspace.log(verb)
+        try:
+            run = self._start(verb, argv)
+            code, stream = run.wait()
+            if code != 0:
+                raise self._failure(verb, code, stream)
+            return json.loads(log.read_bytes())
+        finally:
+            log.unlink(missing_ok=True)
+
+    def _failure(
+        self, verb: str, code: int, stream: StreamResult, *, log: Path | None = None
+    ) -> TerraformError:
+        log = log or self.workspace.log(verb)
+        errors = stream.errors
+        if errors:
+            message = f"terraform {verb} failed: {_said(errors)}"
+        elif code < 0:
+            message = f"terraform {verb} was killed by signal {-code}"
+        else:
+            tail = "\n".join(stream.text[-_TAIL_LINES:])
+            message = f"terraform {verb} failed with exit code {code}" + (f":\n{tail}" if tail else "")
+        return TerraformError(message, diagnostics=errors, log=str(log), hint=f"the whole log is {log}")
+
+    # --- what init depends on -------------------------------------------------------------------------
+
+    def _init_facts(self) -> dict[str, Any]:
+        root = self.workspace.root
+        sources = [root / "main.tf", *sorted((root / "modules").rglob("*.tf")), root / ".terraform.lock.hcl"]
+        return {
+            "engine": self.executable.identity(),
+            "configuration": self._configuration.digest,
+            "sources": {path.relative_to(root).as_posix(): self._file_digest(path) for path in sources},
+            "providers": _listing(root / ".terraform"),
+        }
+
+    @staticmethod
+    def _file_digest(path: Path) -> str | None:
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _said(errors: Sequence[Diagnostic]) -> str:
+    lines = []
+    for error in errors:
+        where = f"{error.address}: " if error.address else ""
+        detail = f": {error.detail.strip()}" if error.detail.strip() else ""
+        lines.append(f"{where}{error.summary}{detail}")
+    return lines[0] if len(lines) == 1 else "\n" + "\n".join(f"  - {line}" for line in lines)
+
+
+def _listing(folder: Path) -> list[list[Any]]:
+    """Names, sizes and times below ``folder``: provider binaries are too large to digest each time."""
+    entries = []
+    for directory, _, names in os.walk(folder, followlinks=True):
+        for name in names:
+            path = Path(directory, name)
+            stat = path.stat()
+            entries.append([path.relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns])
+    return sorted(entries)
+
+
+def process_at_work(workspace: Workspace) -> ProcessId | None:
+    """A Terraform that runs in this workspace, found by its working directory.
+
+    For the moment between the start of a process and the note of its number in the journal.
+    """
+    import psutil
+
+    root = str(workspace.root.resolve())
+    for process in psutil.process_iter(["cwd", "create_time", "cmdline"]):
+        info = process.info
+        if info["cwd"] == root and "apply" in (info["cmdline"] or ()):
+            return ProcessId(process.pid, info["create_time"])
+    return None

@@ -1,0 +1,1 @@
+"""Questions to the clouds themselves, asked through their SDKs: one file per cloud."""

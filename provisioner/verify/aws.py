@@ -1,0 +1,282 @@
+"""AWS and S3-compatible services, through boto3 and with the credentials of whoever runs the command."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+from provisioner.catalog import PROVIDERS
+from provisioner.errors import CredentialsError, UpstreamError
+from provisioner.journal import Intent
+from provisioner.manifest import ArtifactStore, Manifest, generated_bucket
+from provisioner.verify.base import Contents, Places
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+    from mypy_boto3_sts import STSClient
+
+_EXAMPLES = 3
+_COUNTED = 1000
+_CLOCK_SKEW = timedelta(minutes=5)
+_ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchEntity", "NotFound"})
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+_WRONG = frozenset(
+    {
+        "AuthFailure",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+# S3's words for «this was never set».
+_UNSET = frozenset(
+    {
+        "NoSuchLifecycleConfiguration",
+        "NoSuchPublicAccessBlockConfiguration",
+        "OwnershipControlsNotFoundError",
+        "ServerSideEncryptionConfigurationNotFoundError",
+        "NoSuchBucketPolicy",
+    }
+)
+
+
+class Aws:
+    """The account or service that one manifest names."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._has = PROVIDERS["aws"].can
+        self._session = boto3.Session(region_name=manifest.region)
+        self._config = Config(
+            connect_timeout=10,
+            read_timeout=30,
+            retries={"mode": "standard", "total_max_attempts": 5},
+            s3={"addressing_style": "path" if manifest.endpoint_url else "auto"},
+        )
+
+    @cached_property
+    def _s3(self) -> S3Client:
+        return self._session.client("s3", endpoint_url=self._manifest.endpoint_url, config=self._config)
+
+    @cached_property
+    def _iam(self) -> IAMClient:
+        return self._session.client("iam", endpoint_url=self._manifest.endpoint_url, config=self._config)
+
+    @cached_property
+    def _sts(self) -> STSClient:
+        return self._session.client("sts", endpoint_url=self._manifest.endpoint_url, config=self._config)
+
+    def can(self, capability: str) -> bool:
+        """Whether the service understands a capability of the catalog."""
+        return self._has(capability, self._manifest.compatibility or "")
+
+    def account(self) -> str | None:
+        """The account id that STS names; None for a service without STS, once it has accepted the keys."""
+        with _translated("asking who we are"):
+            if not self.can("caller_identity"):
+                self._s3.list_buckets()
+                return None
+            return self._sts.get_caller_identity()["Account"]
+
+    def machine_variables(self) -> dict[str, Any]:
+        """AWS has none: everything that Terraform needs is in the rendering."""
+        return {}
+
+    def bucket(self, store: ArtifactStore, account: str | None) -> str:
+        """The name of a store's bucket, generated where the manifest names none."""
+        if store.bucket is not None:
+            return store.bucket
+        salt = account or self._manifest.account or self._manifest.endpoint_url or ""
+        return generated_bucket(self._manifest.name, store.name, salt)
+
+    def identifiers(self, account: str | None) -> dict[str, str]:
+        """Buckets and roles: creating one that is already there fails, so a cut-off run must find them."""
+        names = {
+            f"module.store_{store.name}.aws_s3_bucket.this[0]": self.bucket(store, account)
+            for store in self._manifest.artifact_stores
+            if not store.existing
+        }
+        roles = {
+            f"module.connector_{connector.name}.aws_iam_role.this": role_name(
+                self._manifest.name, connector.name
+            )
+            for connector in self._manifest.connectors
+            if connector.auth_method == "iam-role"
+        }
+        return names | roles
+
+    def repairs(self) -> list[str]:
+        """None: Terraform's own refresh sees all that it manages here."""
+        return []
+
+    def deviations(self) -> list[str]:
+        """Each protection that a bucket should have and does not have, read from the service itself."""
+        account = self.account()
+        found: list[str] = []
+        for store in self._manifest.artifact_stores:
+            if not store.existing:
+                bucket = self.bucket(store, account)
+                found += [f"{store.name} ({bucket}): {problem}" for problem in self._problems(store, bucket)]
+        return found
+
+    def _problems(self, store: ArtifactStore, bucket: str) -> Iterator[str]:
+        if self._setting(lambda: self._s3.head_bucket(Bucket=bucket)) is None:
+            yield "the bucket is missing"
+            return
+        versioning = self._setting(lambda: self._s3.get_bucket_versioning(Bucket=bucket)) or {}
+        if store.versioning and versioning.get("Status") != "Enabled":
+            yield f"versioning is {versioning.get('Status', 'off')}"
+        if self.can("public_access_block"):
+            answer = self._setting(lambda: self._s3.get_public_access_block(Bucket=bucket)) or {}
+            flags = answer.get("PublicAccessBlockConfiguration", {})
+            open_flags = [
+                flag
+                for flag in (
+                    "BlockPublicAcls",
+                    "BlockPublicPolicy",
+                    "IgnorePublicAcls",
+                    "RestrictPublicBuckets",
+                )
+                if not flags.get(flag)
+            ]
+            if open_flags:
+                yield f"public access is not blocked: {', '.join(open_flags)} off"
+        if self.can("encryption"):
+            answer = self._setting(lambda: self._s3.get_bucket_encryption(Bucket=bucket))
+            wanted = "aws:kms" if store.encryption.kms_key else "AES256"
+            rules = (answer or {}).get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+            used = {rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in rules}
+            if used != {wanted}:
+                yield f"encryption is {', '.join(sorted(used)) or 'off'} instead of {wanted}"
+
+    def contents(self, bucket: str) -> Contents:
+        """Objects, old versions and delete markers, counted up to a thousand."""
+        with _translated(f"listing the versions in {bucket}"):
+            try:
+                answer = self._s3.list_object_versions(Bucket=bucket, MaxKeys=_COUNTED)
+            except ClientError as error:
+                if _code(error) in _ABSENT:
+                    return Contents(0, 0, ())
+                raise
+        versions = answer.get("Versions", [])
+        current = [version for version in versions if version["IsLatest"]]
+        old = len(versions) - len(current) + len(answer.get("DeleteMarkers", []))
+        names = dict.fromkeys(version["Key"] for version in versions)
+        return Contents(len(current), old, tuple(names)[:_EXAMPLES], more=bool(answer.get("IsTruncated")))
+
+    def empty(self, bucket: str) -> None:
+        """Delete all objects, versions, delete markers and unfinished uploads of a bucket."""
+        with _translated(f"emptying {bucket}"):
+            for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+                entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+                objects: list[ObjectIdentifierTypeDef] = [
+                    {"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries
+                ]
+                if objects:
+                    answer = self._s3.delete_objects(
+                        Bucket=bucket, Delete={"Objects": objects, "Quiet": True}
+                    )
+                    _refuse_partial(bucket, answer.get("Errors", []))
+            for uploads in self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+                for upload in uploads.get("Uploads", []):
+                    self._s3.abort_multipart_upload(
+                        Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
+
+    def orphans(self, intents: Sequence[Intent], since: datetime) -> list[Intent]:
+        """Buckets and roles of ours that were made after the cut-off run began.
+
+        A bucket of that name which belongs to somebody else, or is older than the run, is never taken over.
+        """
+        since -= _CLOCK_SKEW
+        made: dict[tuple[str, str], datetime] = {}
+        with _translated("looking for what a cut-off run has left"):
+            if any(intent.type == "aws_s3_bucket" for intent in intents):
+                for bucket in self._s3.list_buckets()["Buckets"]:
+                    made["aws_s3_bucket", bucket["Name"]] = bucket["CreationDate"]
+            for intent in intents:
+                if intent.type == "aws_iam_role" and intent.identifier is not None:
+                    answer = self._setting(partial(self._iam.get_role, RoleName=intent.identifier))
+                    if answer is not None:
+                        made["aws_iam_role", intent.identifier] = answer["Role"]["CreateDate"]
+        return [
+            intent
+            for intent in intents
+            if intent.identifier is not None
+            and (created := made.get((intent.type, intent.identifier))) is not None
+            and created >= since
+        ]
+
+    def _setting(self, ask: Callable[[], Any]) -> Any:
+        """The answer, or None where the service says that there is no such thing."""
+        with _translated("reading the settings"):
+            try:
+                return ask()
+            except ClientError as error:
+                if _code(error) in _ABSENT | _UNSET:
+                    return None
+                raise
+
+
+def role_name(stack: str, connector: str) -> str:
+    """The name of a connector's role; the twin of the rule in modules/aws/service-connector."""
+    digest = hashlib.sha256(f"{stack}/{connector}".encode()).hexdigest()
+    return f"{f'{stack}-{connector}'[:53]}-{digest[:10]}"
+
+
+def connect(manifest: Manifest, places: Places) -> Aws:  # noqa: ARG001  # every provider's signature
+    """The account or service that the manifest names."""
+    with _translated("reading the AWS configuration"):
+        return Aws(manifest)
+
+
+def _refuse_partial(bucket: str, errors: Sequence[Any]) -> None:
+    if errors:
+        first = errors[0]
+        raise UpstreamError(
+            f"{len(errors)} objects of {bucket} could not be deleted; the first is {first.get('Key')}: "
+            f"{first.get('Code')} {first.get('Message', '')}",
+            hint="objects under a retention or a legal hold stay until it ends",
+        )
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    """boto3's errors as ours: the reason, and what to do about it."""
+    try:
+        yield
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise CredentialsError(
+            f"no complete AWS credentials were found ({error})",
+            hint="run `aws configure` or `aws sso login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY",
+        ) from error
+    except ClientError as error:
+        code = _code(error)
+        text = f"{doing}: AWS answered {code}: {error.response.get('Error', {}).get('Message', '')}"
+        if code in _EXPIRED:
+            raise CredentialsError(text, hint="the credentials have expired: log in again") from error
+        if code in _WRONG:
+            raise CredentialsError(
+                text, hint="check which credentials are in use: aws sts get-caller-identity"
+            ) from error
+        raise UpstreamError(text, hint="check the permissions of the credentials in use") from error
+    except BotoCoreError as error:
+        raise UpstreamError(
+            f"{doing}: {error}", hint="check the network, the region and endpoint_url"
+        ) from error

@@ -1,0 +1,96 @@
+"""What the engine asks of a cloud, besides what Terraform does there.
+
+Each provider's module (``Provider.verifier`` in the catalog) has ``connect(manifest, places) -> Cloud``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from provisioner.catalog import PROVIDERS
+from provisioner.errors import ProvisionError
+from provisioner.journal import Intent
+from provisioner.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Folders that only this machine knows: the manifest's own, and the state file's home."""
+
+    manifest: Path
+    home: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a bucket still holds: how many objects and old versions (up to a limit), and a few names."""
+
+    objects: int
+    versions: int
+    examples: tuple[str, ...]
+    more: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is there, no old version either."""
+        return not (self.objects or self.versions)
+
+    def __str__(self) -> str:
+        more = "more than " if self.more else ""
+        names = ", ".join(self.examples)
+        objects = f"{self.objects} {'object' if self.objects == 1 else 'objects'}"
+        versions = f"{self.versions} old {'version' if self.versions == 1 else 'versions'}"
+        return f"{more}{objects} and {versions} (for example {names})"
+
+
+class Cloud(Protocol):
+    """One cloud, spoken to with the credentials of whoever runs the command."""
+
+    def account(self) -> str | None:
+        """The account that the credentials belong to; None where there is no such thing.
+
+        Raises :class:`provisioner.errors.CredentialsError` when they are missing, wrong or expired.
+        """
+
+    def machine_variables(self) -> dict[str, Any]:
+        """Terraform variables that differ from machine to machine, so that no rendering may hold them."""
+
+    def identifiers(self, account: str | None) -> dict[str, str]:
+        """The names in the cloud of the resources whose creation is not idempotent, by their address."""
+
+    def repairs(self) -> list[str]:
+        """Addresses that have to be replaced because the world no longer is as Terraform believes."""
+
+    def deviations(self) -> list[str]:
+        """In words, what of a store's settings is not as the manifest wants it."""
+
+    def contents(self, bucket: str) -> Contents:
+        """What a bucket holds."""
+
+    def empty(self, bucket: str) -> None:
+        """Delete all objects and all their versions. There is no way back."""
+
+    def orphans(self, intents: Sequence[Intent], since: datetime) -> list[Intent]:
+        """Those of ``intents`` that exist and were made after ``since``: by the run that was cut off."""
+
+
+def connect(manifest: Manifest, places: Places) -> Cloud:
+    """The cloud of this manifest.
+
+    Raises :class:`ProvisionError` naming the extra to install when its SDK is not there.
+    """
+    provider = PROVIDERS[manifest.provider]
+    try:
+        module = importlib.import_module(provider.verifier)
+    except ModuleNotFoundError as error:
+        raise ProvisionError(
+            f"{provider.title} needs the package {error.name!r}, which is not installed",
+            hint=f"pip install 'stack-provisioner[{provider.extra}]'",
+        ) from error
+    cloud: Cloud = module.connect(manifest, places)
+    return cloud

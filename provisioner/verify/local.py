@@ -1,0 +1,100 @@
+"""The local disk: directories instead of buckets."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from provisioner.journal import Intent
+from provisioner.manifest import ArtifactStore, Manifest
+from provisioner.verify.base import Contents, Places
+
+_EXAMPLES = 3
+_COUNTED = 10_000
+_MODE = 0o700
+
+
+class LocalDisk:
+    """The directories of one manifest."""
+
+    def __init__(self, manifest: Manifest, places: Places) -> None:
+        self._manifest = manifest
+        self._places = places
+
+    def directory(self, store: ArtifactStore) -> Path:
+        """Where a store lies: as the manifest says, from its own folder on, else below the state's home."""
+        if store.bucket is None:
+            return self._places.home / "local_stores" / self._manifest.name / store.name
+        base = Path(os.path.normpath(self._places.manifest / store.bucket))
+        return base / store.prefix if store.prefix else base
+
+    def account(self) -> str | None:
+        """There is no account on a disk."""
+        return None
+
+    def machine_variables(self) -> dict[str, Any]:
+        """The absolute directory of each store."""
+        return {
+            "directories": {
+                store.name: str(self.directory(store)) for store in self._manifest.artifact_stores
+            }
+        }
+
+    def identifiers(self, account: str | None) -> dict[str, str]:  # noqa: ARG002  # the protocol's signature
+        """Nothing needs one: an empty directory that a cut-off run left is simply used."""
+        return {}
+
+    def repairs(self) -> list[str]:
+        """The permissions of every directory that has gone or stands open."""
+        return [
+            f"module.store_{store.name}.terraform_data.permissions[0]"
+            for store in self._manifest.artifact_stores
+            if not store.existing and self._deviation(store) is not None
+        ]
+
+    def deviations(self) -> list[str]:
+        """Directories that have gone, are none, or stand open to others."""
+        found = ((store, self._deviation(store)) for store in self._manifest.artifact_stores)
+        return [f"{store.name}: {problem}" for store, problem in found if problem is not None]
+
+    def contents(self, bucket: str) -> Contents:
+        """The files below a directory."""
+        root = Path(bucket)
+        files = list(islice((path for path in root.rglob("*") if not path.is_dir()), _COUNTED + 1))
+        names = tuple(path.relative_to(root).as_posix() for path in files[:_EXAMPLES])
+        return Contents(min(len(files), _COUNTED), 0, names, more=len(files) > _COUNTED)
+
+    def empty(self, bucket: str) -> None:
+        """Delete everything below a directory, but not the directory."""
+        for entry in Path(bucket).iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+    def orphans(self, intents: Sequence[Intent], since: datetime) -> list[Intent]:  # noqa: ARG002
+        """None: see :meth:`identifiers`."""
+        return []
+
+    def _deviation(self, store: ArtifactStore) -> str | None:
+        directory = self.directory(store)
+        try:
+            mode = directory.stat().st_mode
+        except FileNotFoundError:
+            return f"{directory} is missing"
+        if not stat.S_ISDIR(mode):
+            return f"{directory} is not a directory"
+        if not store.existing and stat.S_IMODE(mode) != _MODE:
+            return f"{directory} has mode {stat.S_IMODE(mode):04o} instead of {_MODE:04o}"
+        return None
+
+
+def connect(manifest: Manifest, places: Places) -> LocalDisk:
+    """The disk, as this manifest uses it."""
+    return LocalDisk(manifest, places)

@@ -1,0 +1,80 @@
+"""Prove a registered store by using it, as a program would, with the connector's own credentials."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from functools import partial
+
+from provisioner.errors import UpstreamError
+from provisioner.manifest import ArtifactStore, Manifest
+from stacks import Client
+from stacks.errors import CredentialsError, StorePermissionError
+from stacks.state import StateFile
+from stacks.stores import BaseArtifactStore
+
+_CONTENT = b"a probe of stack-provisioner: it may be deleted\n"
+_SETTLE_SECONDS = 60.0  # IAM is eventually consistent: a new role works after some seconds
+_PAUSE_SECONDS = 2.0
+
+Say = Callable[[str], None]
+
+
+def probe(state_file: StateFile, manifest: Manifest, say: Say) -> tuple[str, ...]:
+    """Put, get, list and delete one object in each store; a sentence for each that works.
+
+    Raises :class:`UpstreamError`, naming the store, the operation and the permission that it misses.
+    """
+    client = Client(state_file)
+    read_only = {connector.name for connector in manifest.connectors if connector.access == "read-only"}
+    done = []
+    for record in manifest.artifact_stores:
+        operations = ("list",) if record.connector in read_only else ("put", "get", "list", "delete")
+        _until_settled(record, partial(_use, client, record.name, operations), say)
+        done.append(f"{record.name}: {', '.join(operations)} work")
+    return tuple(done)
+
+
+def _until_settled(record: ArtifactStore, use: Callable[[], None], say: Say) -> None:
+    begun = time.monotonic()
+    while True:
+        try:
+            use()
+        except (StorePermissionError, CredentialsError) as error:
+            if time.monotonic() - begun < _SETTLE_SECONDS and record.connector is not None:
+                say(f"{record.name}: not usable yet, waiting for the permissions to arrive")
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            raise UpstreamError(
+                f"{record.name} was created and registered, but cannot be used: {error}",
+                hint=getattr(error, "hint", None) or "check the permissions of the connector",
+            ) from error
+        else:
+            return
+
+
+def _use(client: Client, name: str, operations: tuple[str, ...]) -> None:
+    store = client.get_artifact_store(name)
+    if operations == ("list",):
+        _list(store, store.path)
+        return
+    folder = f"{store.path.rstrip('/')}/.probe-{uuid.uuid4().hex}"
+    path = f"{folder}/object"
+    store.makedirs(folder)
+    try:
+        with store.open(path, "wb") as stream:
+            stream.write(_CONTENT)
+        with store.open(path, "rb") as stream:
+            content = stream.read()
+        if content != _CONTENT or _list(store, folder) != ["object"]:
+            raise UpstreamError(
+                f"{name} gave back something else than was put into it",
+                hint="look at what stands between this machine and the service: a cache, a proxy",
+            )
+    finally:
+        store.rmtree(folder)
+
+
+def _list(store: BaseArtifactStore, path: str) -> list[str]:
+    return [str(entry) for entry in store.listdir(path)]

@@ -1,0 +1,240 @@
+"""One command at work on one stack, whose lock it holds: the steps that plan, apply and destroy share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provisioner import register
+from provisioner.catalog import PROVIDERS
+from provisioner.errors import InputError, NotEmptyError, ProtectedError, TerraformError, WrongAccountError
+from provisioner.journal import Intent, Journal, now
+from provisioner.manifest import LoadedManifest, Manifest, dump_manifest, parse_manifest
+from provisioner.summary import Summary, summarise
+from provisioner.terraform.session import PlanOutcome, Session
+from provisioner.terraform.stream import Change, StreamResult
+from provisioner.verify.base import Cloud, Contents
+from provisioner.workspace import Workspace
+from stacks.state import State, StateFile
+
+Say = Callable[[str], None]
+
+
+# The resources whose loss is a loss of data.
+_BUCKETS = ("aws_s3_bucket.", "terraform_data.directory")
+
+
+@dataclass(frozen=True, slots=True)
+class FilledBucket:
+    """A bucket that holds something: whose it is, and what."""
+
+    store: str
+    name: str
+    contents: Contents
+
+    def __str__(self) -> str:
+        return f"{self.store} ({self.name}) still holds {self.contents}"
+
+
+@dataclass(frozen=True)
+class Work:
+    """One command at work on one stack, whose lock it holds."""
+
+    loaded: LoadedManifest
+    state_file: StateFile
+    state: State
+    session: Session
+    cloud: Cloud
+    asked_account: Future[str | None]
+    say: Say
+
+    @property
+    def workspace(self) -> Workspace:
+        """The stack's folder."""
+        return self.session.workspace
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is wanted."""
+        return self.loaded.manifest
+
+    def account(self) -> str | None:
+        """The account in use.
+
+        Raises :class:`WrongAccountError` when it is another than the manifest's.
+        """
+        account = self.asked_account.result()
+        deployed = self.state.deployments.get(self.manifest.name)
+        wanted = self.manifest.account or (deployed.account if deployed else None)
+        if account is not None and wanted is not None and account != wanted:
+            raise WrongAccountError(
+                f"the credentials belong to account {account}, but {self.manifest.name} is in {wanted}",
+                hint="switch the profile or the role, or correct `account` in the manifest",
+            )
+        return account
+
+    def plan(self) -> PlanOutcome:
+        """What an apply would do, repairs of what Terraform cannot see among it."""
+        facts = self.workspace.state_facts()
+        known = facts.addresses if facts else frozenset()
+        return self._plan(replace=[address for address in self.cloud.repairs() if _bare(address) in known])
+
+    def plan_destroy(self) -> PlanOutcome:
+        """What a destroy would do."""
+        return self._plan(destroy=True)
+
+    def plan_refresh(self) -> PlanOutcome:
+        """How the world differs from the state. Raises :class:`InputError` when nothing was ever applied."""
+        if self.workspace.state_facts() is None:
+            raise InputError(
+                f"{self.manifest.name} has not been applied yet",
+                hint=f"run: provision apply {self.loaded.path}",
+            )
+        return self._plan(refresh_only=True)
+
+    def _plan(self, **options: Any) -> PlanOutcome:
+        """Initialise where needed, and plan. What is wrong with the credentials is said before the rest."""
+        try:
+            if self.session.init():
+                self.say("terraform init: done")
+            outcome = self.session.plan(**options)
+        except TerraformError:
+            self.account()
+            raise
+        self.account()
+        return outcome
+
+    def summarise(self, outcome: PlanOutcome, **facts: Any) -> Summary:
+        """The plan in words. Terraform is asked for details where the stream has too few."""
+        told = [*outcome.stream.planned, *outcome.stream.drifted]
+        details = self.session.show_plan() if any(_needs_details(change) for change in told) else None
+        return summarise(self.manifest, self.account(), outcome, details, **facts)
+
+    def apply(self, operation: str, outcome: PlanOutcome) -> dict[str, Any]:
+        """Apply the saved plan under the journal's eye; the outputs."""
+        self.workspace.keep_copy()
+        journal = self._intend(operation, outcome).write(self.workspace)
+        # An apply that fails leaves its journal: the next command then looks for what it may have made.
+        run = self.session.start_apply(journal.log)
+        journal = journal.advance(self.workspace, "applying", process=run.process)
+        stream = self.session.finish_apply(run)
+        journal.advance(self.workspace, "applied", process=None)
+        self.workspace.write_applied_manifest(journal.manifest)
+        return self.keep_outputs(stream)
+
+    def keep_outputs(self, stream: StreamResult) -> dict[str, Any]:
+        """The outputs, from the stream of the apply or else from the state, noted in the workspace."""
+        outputs = stream.outputs if stream.outputs_seen else self.session.outputs()
+        self.workspace.write_json(self.workspace.outputs, outputs)
+        return outputs
+
+    def known_outputs(self) -> dict[str, Any]:
+        """The outputs of the last apply."""
+        outputs = self.workspace.read_json(self.workspace.outputs)
+        if outputs is None:
+            outputs = self.session.outputs()
+            self.workspace.write_json(self.workspace.outputs, outputs)
+        known: dict[str, Any] = outputs
+        return known
+
+    def register(self, outputs: Mapping[str, Any]) -> None:
+        """Record what is there now."""
+        register.register(
+            self.state_file,
+            register.Applied(
+                manifest=self.manifest,
+                manifest_path=str(self.loaded.path.absolute()),
+                manifest_sha256=self.loaded.sources[0].sha256,
+                outputs=outputs,
+                workspace=str(self.workspace.path),
+                engine=self.session.executable.origin,
+            ),
+        )
+
+    def filled_buckets(self, stores: Iterable[str]) -> list[FilledBucket]:
+        """Those of these stores whose bucket is ours and is not empty."""
+        outputs = self.known_outputs().get("artifact_stores", {}) if self.workspace.state_facts() else {}
+        adopted = {store.name for store in self.manifest.artifact_stores if store.existing}
+        filled = []
+        for store in stores:
+            if store in adopted or store not in outputs:
+                continue
+            bucket = outputs[store].get("bucket", outputs[store]["path"])
+            contents = self.cloud.contents(bucket)
+            if not contents.empty:
+                filled.append(FilledBucket(store, bucket, contents))
+        return filled
+
+    def refuse_data_loss(self, summary: Summary) -> None:
+        """Refuse an apply that would delete or replace a bucket which is protected or not empty.
+
+        What counts is the manifest as it was applied: taking a store out of the file, or giving its bucket
+        another name, must not be a way around its protection.
+        """
+        lost = [
+            change.component
+            for change in summary.changes
+            if change.action in {"delete", "replace"} and change.resource.startswith(_BUCKETS)
+        ]
+        before = self._applied_manifest() if lost else None
+        if before is None:
+            return
+        stores = {store.name: store for store in before.artifact_stores}
+        protected = [name for name in lost if name in stores and stores[name].protect]
+        if protected:
+            raise ProtectedError(
+                f"this apply would delete the bucket of {', '.join(protected)}, which is protected",
+                hint="set `protect: false` on it and apply that first; or put it back as it was, or use "
+                "`renamed_from` if it only got another name",
+            )
+        filled = self.filled_buckets(lost)
+        if filled:
+            raise NotEmptyError(
+                f"this apply would delete a bucket that is not empty: {'; '.join(str(bucket) for bucket in filled)}",
+                hint="copy away what is needed and empty it first",
+            )
+
+    def _applied_manifest(self) -> Manifest | None:
+        path = self.workspace.applied_manifest
+        return parse_manifest(path.read_text(encoding="utf-8"), file=str(path)) if path.exists() else None
+
+    def _intend(self, operation: str, outcome: PlanOutcome) -> Journal:
+        names = self.cloud.identifiers(self.account())
+        return Journal(
+            operation=operation,
+            phase="intended",
+            started=now(),
+            manifest=dump_manifest(snapshot(self.loaded)),
+            manifest_path=str(self.loaded.path.absolute()),
+            manifest_sha256=self.loaded.sources[0].sha256,
+            intents=tuple(
+                Intent(change.address, change.action, change.type, names.get(change.address))
+                for change in outcome.stream.planned
+            ),
+            engine=self.session.executable.origin,
+            log=self.workspace.new_apply_log(),
+            account=self.account(),
+        )
+
+
+def _bare(address: str) -> str:
+    """The address of a resource, without the index of its instance."""
+    return address.split("[", 1)[0]
+
+
+def _needs_details(change: Change) -> bool:
+    return change.action not in {"create", "delete", "noop", "read"}
+
+
+def snapshot(loaded: LoadedManifest) -> dict[str, Any]:
+    """The manifest complete in itself: what it extends merged into it, its directories absolute."""
+    data: dict[str, Any] = loaded.manifest.model_dump(mode="json", exclude_defaults=True, exclude={"extends"})
+    if PROVIDERS[loaded.manifest.provider].flavor == "local":
+        for store in data["artifact_stores"]:
+            if "bucket" in store:
+                store["bucket"] = os.path.normpath(Path(loaded.path.parent.absolute(), store["bucket"]))
+    return data

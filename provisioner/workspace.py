@@ -1,0 +1,223 @@
+"""Where one stack's Terraform root, state, plan, journal and logs lie, and how its state is kept safe."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from provisioner.errors import DamagedStateError
+from stacks.state.files import make_private_folder, read_private, write_private
+
+_BACKUPS_KEPT = 20
+_LOGS_KEPT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class StateFacts:
+    """What identifies a Terraform state: its lineage, its serial, and how many resources it holds."""
+
+    lineage: str
+    serial: int
+    addresses: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folder of one stack. ``path`` is ``<state home>/workspaces/<stack>``, mode 0700."""
+
+    path: Path
+
+    @property
+    def root(self) -> Path:
+        """The rendered Terraform root; Terraform runs here."""
+        return self.path / "root"
+
+    @property
+    def state(self) -> Path:
+        """Terraform's state, with the local backend."""
+        return self.root / "terraform.tfstate"
+
+    @property
+    def errored_state(self) -> Path:
+        """Where Terraform leaves a state that it could not store."""
+        return self.root / "errored.tfstate"
+
+    @property
+    def plan(self) -> Path:
+        """The saved plan of the run under way."""
+        return self.path / "run.tfplan"
+
+    @property
+    def cli_configuration(self) -> Path:
+        """The Terraform CLI configuration that we write."""
+        return self.path / "cli.tfrc"
+
+    @property
+    def journal(self) -> Path:
+        """The record of a run that has begun and not yet ended."""
+        return self.path / "journal.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever works on this stack."""
+        return self.path / "lock"
+
+    @property
+    def applied_manifest(self) -> Path:
+        """The manifest as it was last applied, complete: what ``destroy NAME`` goes by."""
+        return self.path / "manifest.yaml"
+
+    @property
+    def outputs(self) -> Path:
+        """The outputs of the last apply; no secret is among them."""
+        return self.path / "outputs.json"
+
+    @property
+    def initialised(self) -> Path:
+        """What ``init`` depended on when it last succeeded."""
+        return self.path / "init.json"
+
+    def log(self, name: str) -> Path:
+        """The log of a Terraform run: of a verb, or of one apply."""
+        return self.path / "logs" / f"{name}.log"
+
+    def new_apply_log(self) -> str:
+        """The name of the log of the next apply; only the last few are kept."""
+        for old in sorted((self.path / "logs").glob("apply-*.log"))[: -_LOGS_KEPT + 1]:
+            old.unlink()
+        return f"apply-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+
+    def create(self) -> None:
+        """Make the folders, for this user alone."""
+        make_private_folder(self.root)
+
+    def remove(self) -> None:
+        """Delete everything of a stack that has been destroyed."""
+        shutil.rmtree(self.path)
+
+    # --- small JSON files ---------------------------------------------------------------------------
+
+    def write_json(self, path: Path, value: Any) -> None:
+        """Replace one of the JSON files of this workspace, atomically; untouched when it says the same."""
+        content = json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
+        if read_private(path) != content:
+            write_private(path, content)
+
+    def read_json(self, path: Path) -> Any:
+        """A JSON file of this workspace, or None when there is none.
+
+        Raises :class:`DamagedStateError` when it is there and cannot be read.
+        """
+        content = read_private(path)
+        if content is None:
+            return None
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise DamagedStateError(
+                f"{path} is damaged: {error}",
+                hint="move it away and run `provision recover` for this stack",
+            ) from error
+
+    def read_outputs(self) -> dict[str, Any]:
+        """The outputs of the last apply; empty before the first."""
+        return self.read_json(self.outputs) or {}
+
+    def write_applied_manifest(self, text: str) -> None:
+        """Keep the manifest that has been applied."""
+        write_private(self.applied_manifest, text.encode())
+
+    # --- Terraform's state --------------------------------------------------------------------------
+
+    def state_facts(self) -> StateFacts | None:
+        """What the state says of itself; None when there is none yet.
+
+        Raises :class:`DamagedStateError` for a state that is empty, cut off or no state: Terraform would
+        take a zero-byte file for «nothing exists» and create everything a second time.
+        """
+        return read_state(self.state, advice=self._newest_good_copy)
+
+    def check_state(self, *, deployed: bool) -> None:
+        """Refuse a state that cannot be trusted.
+
+        ``deployed`` says whether the state file of the runtime knows this stack as applied; a missing
+        Terraform state then means that it was lost, not that nothing exists.
+        """
+        facts = self.state_facts()
+        newest = self._newest_good_copy()
+        known = _facts_or_none(newest) if newest is not None else None
+        if facts is None and deployed:
+            raise DamagedStateError(
+                f"{self.state} is missing, but this stack has been applied",
+                hint=_restore_hint(newest, self.state),
+            )
+        if facts is not None and known is not None and facts.lineage != known.lineage:
+            raise DamagedStateError(
+                f"{self.state} belongs to another lineage ({facts.lineage}) than the copies kept here "
+                f"({known.lineage})",
+                hint=_restore_hint(newest, self.state),
+            )
+        if facts is not None and known is not None and facts.serial < known.serial:
+            raise DamagedStateError(
+                f"{self.state} has serial {facts.serial}, older than the copy kept here ({known.serial})",
+                hint=_restore_hint(newest, self.state),
+            )
+
+    def keep_copy(self) -> None:
+        """Keep a copy of the state under its serial, and the newest few of them."""
+        facts = self.state_facts()
+        if facts is None:
+            return
+        copy = self.path / "backups" / f"{facts.serial:08d}.tfstate"
+        if not copy.exists():
+            make_private_folder(copy.parent)
+            write_private(copy, read_private(self.state) or b"")
+        for old in self._copies()[:-_BACKUPS_KEPT]:
+            old.unlink()
+
+    def _copies(self) -> list[Path]:
+        return sorted((self.path / "backups").glob("*.tfstate"))
+
+    def _newest_good_copy(self) -> Path | None:
+        return next((copy for copy in reversed(self._copies()) if _facts_or_none(copy)), None)
+
+
+def read_state(path: Path, *, advice: Callable[[], Path | None] = lambda: None) -> StateFacts | None:
+    """The facts of a Terraform state file; None when there is no file."""
+    text = read_private(path)
+    if text is None:
+        return None
+    problem = "is empty (zero bytes)"
+    if text.strip():
+        try:
+            return _facts(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            problem = f"is not a complete Terraform state ({type(error).__name__}: {error})"
+    raise DamagedStateError(f"{path} {problem}", hint=_restore_hint(advice(), path))
+
+
+def _facts(document: dict[str, Any]) -> StateFacts:
+    addresses = frozenset(
+        ".".join(filter(None, (resource.get("module"), resource["type"], resource["name"])))
+        for resource in document["resources"]
+        if resource["mode"] == "managed" and resource["instances"]
+    )
+    return StateFacts(str(document["lineage"]), int(document["serial"]), addresses)
+
+
+def _facts_or_none(path: Path) -> StateFacts | None:
+    try:
+        return read_state(path)
+    except DamagedStateError:
+        return None
+
+
+def _restore_hint(copy: Path | None, target: Path) -> str:
+    if copy is None:
+        return f"there is no good copy of it here; restore {target} from your own backup"
+    return f"the newest good copy is {copy}: put it back with: cp {copy} {target}"
