@@ -19,7 +19,11 @@ class EnvironmentSecretStore:
     """Reads secrets from environment variables, which belong to whoever starts the program."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
-        self._environ = os.environ if environ is None else environ
+        self._given = environ  # os.environ itself would not pickle
+
+    @property
+    def _environ(self) -> Mapping[str, str]:
+        return os.environ if self._given is None else self._given
 
     def __repr__(self) -> str:
         return "EnvironmentSecretStore()"

@@ -41,7 +41,11 @@ class KeyRing:
     """The keys that the secret store ``store_id`` may have been encrypted with."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
-        self._environ = os.environ if environ is None else environ
+        self._given = environ  # os.environ itself would not pickle
+
+    @property
+    def _environ(self) -> Mapping[str, str]:
+        return os.environ if self._given is None else self._given
 
     def key(self, store_id: str, wanted: str, location: str) -> bytes:
         """The key whose fingerprint is ``wanted``.

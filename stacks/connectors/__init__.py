@@ -1,0 +1,53 @@
+"""Service connectors: short-lived credentials for one resource. SDKs are imported when they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from stacks.connectors import aws
+from stacks.connectors.base import Access, AuthMethod, Connector, ConnectorType
+from stacks.errors import InvalidValueError
+from stacks.secrets.base import SecretReader
+from stacks.state.records import ConnectorRecord
+
+_CONNECTORS: Mapping[str, type[Connector]] = MappingProxyType({"aws": aws.AwsConnector})
+
+
+def connector_types() -> tuple[ConnectorType, ...]:
+    """Every type of connector there is."""
+    return tuple(connector.TYPE for connector in _CONNECTORS.values())
+
+
+def connector_type(name: str) -> ConnectorType:
+    """The type of that name; raises InvalidValueError, naming those there are."""
+    return _class(name).TYPE
+
+
+def create_connector(record: ConnectorRecord, secrets: SecretReader) -> Connector:
+    """The connector that ``record`` describes, with its secrets read; nothing is contacted.
+
+    Raises InvalidValueError for a record that does not hold, SecretError for its secrets.
+    """
+    return _class(record.type)(record, secrets)
+
+
+def _class(name: str) -> type[Connector]:
+    try:
+        return _CONNECTORS[name]
+    except KeyError:
+        raise InvalidValueError(
+            f"there is no type of service connector named {name!r}",
+            hint=f"choose one of: {', '.join(_CONNECTORS)}",
+        ) from None
+
+
+__all__ = [
+    "Access",
+    "AuthMethod",
+    "Connector",
+    "ConnectorType",
+    "connector_type",
+    "connector_types",
+    "create_connector",
+]
