@@ -1,7 +1,7 @@
 """Credentials as values, and the rule by which they are renewed.
 
 Credentials are asked for, not stored: whoever needs them holds a ``CredentialsProvider``, a plain function
-that returns them with their own time of expiry. ``CachedCredentials`` asks such a function only when it has to.
+that returns them with their own time of expiry. ``CachedCredentials`` asks it only when it has to.
 """
 
 from __future__ import annotations

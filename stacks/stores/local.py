@@ -1,0 +1,301 @@
+"""Artifacts on a local disk, with the guarantees of the remote flavors.
+
+A file appears under its name complete or not at all: it is written under another name beside its place and
+renamed. Conditional writes hold a lock on the directory while they compare and rename; so does every other
+change of a name, or the comparison would prove nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import stat as stat_module
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
+
+from stacks.credentials import Credentials
+from stacks.errors import ObjectChangedError, PathError, StoreConfigError, StorePermissionError
+from stacks.stores import paths
+from stacks.stores.keyed import KeyedArtifactStore
+from stacks.stores.types import ALWAYS, Condition, Data, Entry, FileStat, PathType, Upload
+
+_TEMPORARY = ".stacks-tmp-"
+
+
+class LocalArtifactStore(KeyedArtifactStore):
+    """A directory of a local disk; without ``path`` a folder of its own below the user's configuration."""
+
+    FLAVOR = "local"
+    SUPPORTED_SCHEMES = frozenset({"", "file://"})
+    PART_SIZE = 1024 * 1024
+    WORKERS = 8
+
+    def __init__(
+        self,
+        path: PathType | None = None,
+        *,
+        name: str = "",
+        credentials: Callable[[], Credentials] | None = None,
+        **config: Any,
+    ) -> None:
+        if credentials is not None:
+            raise StoreConfigError("a local artifact store takes no credentials", store=name or None)
+        super().__init__(path or _default_root(name), name=name, **config)
+        self._real_root = os.path.realpath(self.path)
+
+    # ---- paths ----------------------------------------------------------------------------------------
+
+    def _normalise_root(self, path: PathType) -> str:
+        return os.path.abspath(_local_text(path))
+
+    def _key(self, path: PathType) -> str:
+        text = _local_text(path)
+        plain = os.path.abspath(text)
+        real = os.path.realpath(plain)
+        if not _is_below(real, self._real_root):
+            raise paths.outside(text, self.path)
+        for candidate in (
+            plain,
+            os.path.join(os.path.realpath(os.path.dirname(plain)), os.path.basename(plain)),
+        ):
+            for root in (self.path, self._real_root):
+                if _is_below(candidate, root):
+                    return self._checked(candidate[len(root) :].strip("/"))
+        return self._checked(real[len(self._real_root) :].strip("/"))
+
+    def _checked(self, key: str) -> str:
+        if key.startswith(_TEMPORARY) or f"/{_TEMPORARY}" in key:
+            raise PathError(f"names that begin with {_TEMPORARY} are the store's own")
+        return key
+
+    def _file(self, key: str) -> str:
+        return f"{self._real_root}/{key}" if key else self._real_root
+
+    def _translate(self, error: Exception, operation: str, path: str) -> Exception | None:
+        if isinstance(error, PermissionError):
+            return StorePermissionError(
+                f"no permission to {operation} {path} in the artifact store {self.name or self.path}",
+                hint="Check the owner and the mode of the file and of the directories above it.",
+                store=self.name or None,
+                operation=operation,
+                path=path,
+            )
+        return super()._translate(error, operation, path)
+
+    # ---- the primitives -------------------------------------------------------------------------------
+
+    def _head(self, key: str) -> FileStat | None:
+        found = self._stat(key)
+        return None if found is None or found.is_dir else found
+
+    def _directory(self, key: str) -> FileStat | None:
+        found = self._stat(key)
+        if found is None and not key:
+            return FileStat(self.path, 0, None, is_dir=True)  # made with the first file
+        return found if found is not None and found.is_dir else None
+
+    def _stat(self, key: str) -> FileStat | None:
+        try:
+            return self._described(key, os.stat(self._file(key)))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _described(self, key: str, found: os.stat_result) -> FileStat:
+        modified = datetime.fromtimestamp(found.st_mtime_ns / 1e9, UTC)
+        if stat_module.S_ISDIR(found.st_mode):
+            return FileStat(self._uri(key), 0, modified, is_dir=True)
+        return FileStat(self._uri(key), found.st_size, modified, _etag(found))
+
+    def _open_reading(self, key: str, *, binary: bool) -> IO[Any]:
+        """A real file: it can be mapped into memory, and a replaced file goes on being read as it was."""
+        with self._doing("open", key):
+            try:
+                if binary:
+                    return open(self._file(key), "rb")
+                return open(self._file(key), encoding="utf-8")
+            except FileNotFoundError:
+                self._missing(key)
+
+    def _read(self, key: str, start: int, stop: int, etag: str | None) -> tuple[Data, FileStat]:
+        with self._open_reading(key, binary=True) as file:
+            found = self._described(key, os.fstat(file.fileno()))
+            if etag is not None and etag != found.etag:
+                raise self._changed(key)
+            return os.pread(file.fileno(), stop - start, start), found
+
+    def _put(self, key: str, content: bytes, condition: Condition) -> str | None:
+        upload = _LocalUpload(self, key, condition)
+        try:
+            upload.write(content)
+            return upload.publish()
+        finally:
+            upload.abort()
+
+    def _upload(self, key: str, condition: Condition) -> Upload:
+        return _LocalUpload(self, key, condition)
+
+    def _list(self, key: str, *, deep: bool) -> Iterator[Entry]:
+        todo = [key]
+        while todo:
+            at = todo.pop()
+            try:
+                with os.scandir(self._file(at)) as scan:
+                    found = [entry for entry in scan if not entry.name.startswith(_TEMPORARY)]
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # not there, or gone since its parent was read
+            for item in found:
+                below = f"{at}/{item.name}" if at else item.name
+                is_dir = item.is_dir()
+                yield Entry(below, is_dir)
+                if deep and is_dir and not item.is_symlink():
+                    todo.append(below)
+
+    def _delete(self, entries: Sequence[Entry]) -> None:
+        for entry in sorted(entries, key=lambda entry: (entry.is_dir, -len(entry.key))):
+            file = self._file(entry.key)
+            try:
+                if entry.is_dir and not os.path.islink(file):
+                    os.rmdir(file)
+                else:
+                    with locked(os.path.dirname(file)):
+                        os.unlink(file)
+            except FileNotFoundError:
+                continue
+
+    def _copy(self, src: str, dst: str) -> None:
+        upload = _LocalUpload(self, dst, ALWAYS)
+        try:
+            with self._open_reading(src, binary=True) as file:
+                shutil.copyfileobj(file, upload.file, 1024 * 1024)
+            upload.publish()
+        finally:
+            upload.abort()
+
+    def _make_directory(self, key: str) -> None:
+        self._make_root()
+        Path(self._file(key)).mkdir(exist_ok=True)
+
+    # ---- in one step what other backends do in many ---------------------------------------------------
+
+    def _move(self, source: str, target: str, *, is_file: bool) -> None:  # noqa: ARG002 - a rename moves both
+        self._make_parents(target)
+        file = self._file(target)
+        with locked(os.path.dirname(file)):
+            os.rename(self._file(source), file)
+
+    def _remove_tree(self, key: str) -> None:
+        if key:
+            shutil.rmtree(self._file(key))
+            return
+        for entry in self._list("", deep=False):
+            if entry.is_dir:
+                shutil.rmtree(self._file(entry.key))
+            else:
+                self._delete([entry])
+
+    # ---- used by the upload ---------------------------------------------------------------------------
+
+    def _make_root(self) -> None:
+        os.makedirs(self._real_root, mode=0o700, exist_ok=True)
+
+    def _make_parents(self, key: str) -> None:
+        self._make_root()
+        try:
+            os.makedirs(os.path.dirname(self._file(key)), exist_ok=True)
+        except FileExistsError:
+            self._fail(NotADirectoryError, paths.parent(key), "Not a directory")
+
+    def _changed(self, key: str) -> ObjectChangedError:
+        return ObjectChangedError(
+            f"{self._uri(key)} is no longer the version that was asked for",
+            hint="Read it again, and repeat the change on what is there now.",
+            store=self.name or None,
+            path=self._uri(key),
+        )
+
+
+class _LocalUpload:
+    """A file under a name that listings do not show, until it is published."""
+
+    def __init__(self, store: LocalArtifactStore, key: str, condition: Condition) -> None:
+        self._store = store
+        self._key = key
+        self._condition = condition
+        self._target = store._file(key)  # noqa: SLF001 - one unit
+        store._make_parents(key)  # noqa: SLF001
+        self._name = f"{os.path.dirname(self._target)}/{_TEMPORARY}{secrets.token_hex(8)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self.file: IO[bytes] = os.fdopen(os.open(self._name, flags, 0o666), "wb", buffering=0)
+
+    def write(self, part: bytes) -> None:
+        view = memoryview(part)
+        while view:
+            view = view[os.write(self.file.fileno(), view) :]
+
+    def complete(self) -> None:
+        self.publish()
+
+    def publish(self) -> str:
+        # A filesystem's own clock ticks every few milliseconds; etags need two writes in a row to differ.
+        os.utime(self.file.fileno(), ns=(now := time.time_ns(), now))
+        etag = _etag(os.fstat(self.file.fileno()))
+        self.file.close()
+        with locked(os.path.dirname(self._target)):
+            self._check()
+            os.replace(self._name, self._target)
+        return etag
+
+    def _check(self) -> None:
+        found = self._store._head(self._key) if self._condition != ALWAYS else None  # noqa: SLF001
+        if self._condition.absent and found is not None:
+            self._store._fail(FileExistsError, self._key, "File exists")  # noqa: SLF001
+        if self._condition.etag is not None and (found is None or found.etag != self._condition.etag):
+            raise self._store._changed(self._key)  # noqa: SLF001
+
+    def abort(self) -> None:
+        self.file.close()
+        Path(self._name).unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(directory: str) -> Iterator[None]:
+    """Alone among this library's writers, in every process, in changing the names of a directory."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _etag(found: os.stat_result) -> str:
+    return f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
+
+
+def _is_below(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip("/") + "/")
+
+
+def _local_text(path: PathType) -> str:
+    text = paths.to_text(path)
+    if text.lower().startswith("file:"):
+        parts = urlsplit(text)
+        if parts.netloc not in {"", "localhost"}:
+            raise PathError(f"{text!r} is on another machine", hint="Write file:///absolute/path.")
+        return unquote(parts.path)
+    if "://" in text:
+        raise paths.outside(text, "a local directory")
+    return text
+
+
+def _default_root(name: str) -> str:
+    import platformdirs
+
+    return os.path.join(platformdirs.user_config_dir("stacks"), "local_stores", name or "default")

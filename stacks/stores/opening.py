@@ -1,0 +1,129 @@
+"""Opening a file: which object serves which mode, and under which condition a write may become visible."""
+
+from __future__ import annotations
+
+import io
+from typing import IO, Any, cast
+
+from stacks.errors import ObjectChangedError
+from stacks.stores import paths
+from stacks.stores.primitives import PrimitiveStore, TranslatedUpload
+from stacks.stores.readers import FIRST_BLOCK, LARGE_BLOCK, BlockReader, WholeFile
+from stacks.stores.types import ALWAYS, Condition, Data, FileStat, PathType, Upload
+from stacks.stores.writers import FileWriter, Sink, TextWriter
+
+_MODES = {"r", "w", "x", "a"}
+
+
+class OpeningStore(PrimitiveStore):
+    """Files as streams, and whole."""
+
+    def open(self, path: PathType, mode: str = "r") -> IO[Any]:
+        kind, binary = _parse_mode(mode)
+        key = self._key(path)
+        if kind == "r":
+            return self._open_reading(key, binary=binary)
+        with self._doing("open", key):
+            if not key or paths.names_directory(path) or self._directory(key) is not None:
+                self._fail(IsADirectoryError, key, "A directory")
+            writer = self._writer(key, kind)
+        return cast("IO[Any]", writer if binary else TextWriter(writer, kind))
+
+    def _open_reading(self, key: str, *, binary: bool) -> IO[Any]:
+        with self._doing("open", key):
+            try:
+                first, found = self._read(key, 0, FIRST_BLOCK, None)
+            except FileNotFoundError:
+                if self._directory(key) is not None:
+                    self._fail(IsADirectoryError, key, "A directory")
+                raise
+        name = self._uri(key)
+        file: io.BufferedIOBase
+        if len(first) >= found.size:
+            file = WholeFile(first, name)
+        else:
+
+            def fetch(start: int, stop: int) -> Data:
+                return self._read_exactly(key, start, stop, found.etag)
+
+            file = io.BufferedReader(BlockReader(fetch, found.size, first, name), 64 * 1024)
+        return file if binary else io.TextIOWrapper(file, encoding="utf-8")
+
+    def _read_exactly(self, key: str, start: int, stop: int, etag: str | None) -> Data:
+        with self._doing("read", key):
+            block, _ = self._read(key, start, stop, etag)
+            if len(block) != stop - start:
+                raise ObjectChangedError(
+                    f"{self._uri(key)} became shorter while it was being read",
+                    hint="Read it again from the start.",
+                    store=self.name or None,
+                    operation="read",
+                    path=self._uri(key),
+                )
+            return block
+
+    def _writer(self, key: str, kind: str) -> FileWriter:
+        found = self._head(key) if kind in "xa" else None
+        if kind == "x" and found is not None:
+            self._fail(FileExistsError, key, "File exists")
+        condition = ALWAYS
+        if kind != "w":
+            condition = Condition(absent=True) if found is None else Condition(etag=found.etag)
+
+        def put(content: bytes) -> None:
+            with self._doing("write", key):
+                self._put(key, content, condition)
+
+        def begin() -> Upload:
+            with self._doing("write", key):
+                return TranslatedUpload(self, key, self._upload(key, condition))
+
+        writer = FileWriter(Sink(self.PART_SIZE, put, begin), self._uri(key), kind + "b")
+        if kind == "a" and found is not None:
+            for start in range(0, found.size, LARGE_BLOCK):
+                stop = min(start + LARGE_BLOCK, found.size)
+                writer.write(self._read_exactly(key, start, stop, found.etag))
+        return writer
+
+    def write_bytes(
+        self, path: PathType, content: bytes, *, if_absent: bool = False, if_match: str | None = None
+    ) -> str | None:
+        """Write a file with one request and return its etag; with a condition, never over another's write.
+
+        Raises:
+            FileExistsError: ``if_absent`` and there is a file.
+            ObjectChangedError: ``if_match`` and the file has another etag, or is gone.
+        """
+        key = self._key(path)
+        with self._doing("write", key):
+            if not key:
+                self._fail(IsADirectoryError, key, "A directory")
+            return self._put(key, content, Condition(absent=if_absent, etag=if_match))
+
+    def read_bytes(self, path: PathType) -> tuple[bytes, FileStat]:
+        """The content of a file and the stat, etag included, of exactly that content."""
+        key = self._key(path)
+        with self._doing("read", key):
+            first, found = self._read(key, 0, FIRST_BLOCK, None)
+        if len(first) >= found.size:
+            return bytes(first), found
+        rest = self._read_exactly(key, len(first), found.size, found.etag)
+        return b"".join((first, rest)), found
+
+    def _read_whole(self, path: PathType) -> bytes:
+        return self.read_bytes(path)[0]
+
+    def _write_whole(self, pair: tuple[PathType, bytes]) -> None:
+        path, content = pair
+        if len(content) > self.PART_SIZE:
+            super()._write_whole(pair)
+        else:
+            self.write_bytes(path, content)
+
+
+def _parse_mode(mode: str) -> tuple[str, bool]:
+    letters = set(mode)
+    kinds = letters & _MODES
+    if len(kinds) != 1 or len(letters) != len(mode) or letters - _MODES - {"b", "t"} or {"b", "t"} <= letters:
+        raise ValueError(f"mode {mode!r} is not one of r, rb, w, wb, x, xb, a, ab")
+    return kinds.pop(), "b" in letters

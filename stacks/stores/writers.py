@@ -1,0 +1,152 @@
+"""Writing a file of a store: visible when it is closed, and not at all when something goes wrong before.
+
+Python's own file objects commit when they are closed, and they are closed by everything: an exception in the
+``with`` block, the garbage collector, the interpreter's exit. Here only an orderly ``close`` commits.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+from stacks.stores.types import Upload
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Where a finished file goes: ``put`` takes a small one whole, ``begin`` starts a large one's parts."""
+
+    part_size: int
+    put: Callable[[bytes], object]
+    begin: Callable[[], Upload]
+
+
+class FileWriter(io.BufferedIOBase):
+    """A binary file being written; ``Sink.part_size`` bytes at most wait in it."""
+
+    def __init__(self, sink: Sink, name: str, mode: str) -> None:
+        super().__init__()
+        self.name = name
+        self.mode = mode
+        self._sink = sink
+        self._part_size = sink.part_size
+        self._waiting = bytearray()
+        self._position = 0
+        self._parts = 0
+        self._upload: Upload | None = None
+        self._failed = False
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def write(self, data: object) -> int:
+        if self.closed:
+            raise ValueError(f"{self.name} is closed")
+        view = memoryview(data).cast("B")  # type: ignore[arg-type] # io's contract: any bytes-like object
+        length = len(view)
+        try:
+            while len(self._waiting) + len(view) > self._part_size:
+                room = self._part_size - len(self._waiting)
+                if self._waiting:
+                    self._waiting += view[:room]
+                    part, self._waiting = bytes(self._waiting), bytearray()
+                else:
+                    part = bytes(view[:room])
+                self._send(part)
+                view = view[room:]
+            self._waiting += view
+        except BaseException:
+            self._failed = True  # what follows would leave a hole: close() must not commit
+            raise
+        self._position += length
+        return length
+
+    def _send(self, part: bytes) -> None:
+        if self._upload is None:
+            self._upload = self._sink.begin()
+        self._upload.write(part)
+        self._parts += 1
+        if self._parts % 2000 == 0:
+            self._part_size *= 2  # services allow 10,000 parts: this way they hold 1 TB and begin at 16 MiB
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        if self._failed:
+            self.abort()
+            return
+        try:
+            if self._upload is None:
+                self._sink.put(bytes(self._waiting))
+            else:
+                if self._waiting:
+                    self._upload.write(bytes(self._waiting))
+                self._upload.complete()
+        except BaseException:
+            self.abort()
+            raise
+        self._upload = None
+        self._finish()
+
+    def abort(self) -> None:
+        """Close without making anything visible."""
+        upload, self._upload = self._upload, None
+        try:
+            if upload is not None:
+                upload.abort()
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._waiting = bytearray()
+        super().close()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def __del__(self) -> None:
+        if getattr(self, "_waiting", None) is not None and not self.closed:
+            logger.warning("%s was never closed: what was written to it is dropped", self.name)
+            self.abort()
+
+
+class TextWriter(io.TextIOWrapper):
+    """The same for text."""
+
+    def __init__(self, binary: FileWriter, mode: str) -> None:
+        super().__init__(binary, encoding="utf-8")
+        self._binary = binary
+        self.mode = mode  # type: ignore[misc] # typeshed has it read-only; io.TextIOWrapper lets it be set
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._binary.abort()
+
+    def __del__(self) -> None:
+        binary = getattr(self, "_binary", None)
+        if binary is not None and not binary.closed:
+            logger.warning("%s was never closed: what was written to it is dropped", binary.name)
+            binary.abort()
