@@ -75,7 +75,10 @@ def check_registrable(state: State, manifest: Manifest) -> None:
     """Refuse before Terraform runs what could not be registered afterwards: a name that is taken."""
     places: dict[str, Any] = {
         "artifact_stores": {store.name: {"path": "/planned"} for store in manifest.artifact_stores},
-        "connectors": {connector.name: {"role_arn": "planned"} for connector in manifest.connectors},
+        "connectors": {
+            connector.name: {"role_arn": "arn:aws:iam::000000000000:role/planned"}
+            for connector in manifest.connectors
+        },
     }
     registered(state, Applied(manifest, "", "", places, "", ""))
 
@@ -133,11 +136,13 @@ def _connector(manifest: Manifest, connector: Connector, outputs: Mapping[str, A
         "region": manifest.region,
         "endpoint_url": manifest.endpoint_url,
         "access": connector.access,
-        "expiration_seconds": connector.session_seconds,
     }
     if connector.auth_method == "iam-role":
         config["role_arn"] = _output(outputs, "connectors", connector.name, "role_arn")
         config["external_id"] = connector.external_id
+        config["session_seconds"] = connector.session_seconds
+        # Named, so that a session reaches these keys only; none for the provider's managed one.
+        config["kms_key_arn"] = outputs["connectors"][connector.name].get("kms_key_arns") or None
     return ConnectorRecord(
         name=connector.name,
         type=provider.connector_type or "",
