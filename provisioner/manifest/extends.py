@@ -90,9 +90,10 @@ def read_file(path: Path) -> bytes:
     try:
         # O_NONBLOCK: a named pipe in the place of a file must not hold us up.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise InputError(f"{path} is not a file", hint="name a manifest, such as stack.yaml")
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise InputError(f"{path} is not a file", hint="name a manifest, such as stack.yaml")
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist", hint="`provision init` writes a first manifest") from None

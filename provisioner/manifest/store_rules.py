@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
 
 from provisioner.catalog import Provider
 from provisioner.manifest.findings import Finding, by_rule, said
@@ -20,6 +19,7 @@ _SPECIAL_STORE_FIELDS = (
     "storage_class",
     "storage_account",
 )
+_PLACE_FIELDS = ("bucket", "prefix", "existing")
 _NOT_FOR_ADOPTED = ("versioning", "lifecycle", "storage_class")
 
 
@@ -78,20 +78,26 @@ def _encryption(here: Loc, store: ArtifactStore, manifest: Manifest, provider: P
 
 def shared_places(manifest: Manifest) -> Iterator[Finding]:
     """Two stores never share a place, and only one of them creates the bucket they share."""
-    named = [
-        (index, store) for index, store in enumerate(manifest.artifact_stores) if store.bucket is not None
-    ]
-    for (first, one), (second, other) in combinations(named, 2):
-        loc: Loc = ("artifact_stores", second, "bucket")
-        leaning = tuple(
-            ("artifact_stores", at, name) for at in (first, second) for name in ("prefix", "existing")
-        )
-        if _overlap(one, other):
-            wrong = f"found a place that overlaps with artifact_stores[{first}]; allowed: places apart"
-            yield Finding(loc, wrong, because=leaning)
-        elif one.bucket == other.bucket and not one.existing and not other.existing:
-            wrong = f"artifact_stores[{first}] creates this bucket already; allowed here: existing: true"
-            yield Finding(loc, wrong, because=leaning)
+    stores = manifest.artifact_stores
+    for second, other in enumerate(stores):
+        for first in range(second):
+            wrong = _clash(first, stores[first], other)
+            if wrong is not None:
+                leaning = tuple(
+                    ("artifact_stores", at, name) for at in (first, second) for name in _PLACE_FIELDS
+                )
+                yield Finding(("artifact_stores", second, "bucket"), wrong, because=leaning)
+                break
+
+
+def _clash(first: int, one: ArtifactStore, other: ArtifactStore) -> str | None:
+    if one.bucket is None or other.bucket is None:
+        return None
+    if _overlap(one, other):
+        return f"found a place that overlaps with artifact_stores[{first}]; allowed: places apart"
+    if one.bucket == other.bucket and not one.existing and not other.existing:
+        return f"artifact_stores[{first}] creates this bucket already; allowed here: existing: true"
+    return None
 
 
 def _overlap(one: ArtifactStore, other: ArtifactStore) -> bool:

@@ -1,0 +1,64 @@
+"""Hostile files are refused in little time and memory, measured in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_MIB = 1 << 20
+_CHILD = """
+import json, resource, sys, time
+resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))  # a bomb must end here, not on the machine
+from provisioner.errors import ManifestError
+from provisioner.manifest import load_manifest
+start, problems = time.process_time(), []
+try:
+    load_manifest(sys.argv[1])
+except ManifestError as error:
+    problems = [str(problem) for problem in error.problems][:2_000]
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"seconds": time.process_time() - start, "mib": peak, "problems": problems}))
+"""
+
+
+def _bomb() -> str:
+    rows = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    for above, name in zip("abcdefghijklmnopqrstuvwxy", "bcdefghijklmnopqrstuvwxyz", strict=True):
+        rows.append(f"{name}: &{name} [{', '.join([f'*{above}'] * 9)}]")
+    return "\n".join(rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        pytest.param(_bomb(), "found an alias", id="billion laughs"),
+        pytest.param("a: " + "[" * 5_000, "found more than 64 levels", id="5,000 lists"),
+        pytest.param("{a: " * 5_000, "found more than 64 levels", id="5,000 mappings"),
+        pytest.param("- " * 5_000 + "a", "found more than 64 levels", id="5,000 block lists"),
+        pytest.param(
+            "".join(" " * n + "a:\n" for n in range(1_000)), "found more than 64 levels", id="indented"
+        ),
+        pytest.param("? " * 5_000 + "a", "found a list or mapping as a key", id="5,000 keys"),
+        pytest.param("a: [" + "b,\n" * 340_000, "lines; allowed: at most 50,000", id="many lines"),
+        pytest.param("a: [" + ("b," * 1_000 + "\n") * 500, "keys and values", id="many values"),
+        pytest.param("a: " + "x " * (_MIB // 2 - 2), "found a line of", id="one line"),
+        pytest.param("!" + "a" * 60_000 + " x\n", "found a tag", id="a long tag"),
+        pytest.param("x" * (_MIB + 1), "found more than 1,048,576 bytes", id="more than 1 MiB"),
+        pytest.param("version: 1\n" * 9_000, "duplicate key", id="duplicate keys"),
+        pytest.param("".join(f"provider{n}: 1\n" for n in range(9_000)), "unknown field", id="unknown keys"),
+    ],
+)
+def test_refused_within_a_second_and_200_mib(text: str, wrong: str, tmp_path: Path) -> None:
+    file = tmp_path / "stack.yaml"
+    file.write_text(text)
+    run = subprocess.run(
+        [sys.executable, "-c", _CHILD, str(file)], capture_output=True, check=True, timeout=60
+    )
+    told = json.loads(run.stdout)
+    assert any(wrong in problem for problem in told["problems"]), told
+    assert told["seconds"] < 1, told
+    assert told["mib"] < 200, told
