@@ -1,30 +1,50 @@
 # Two commands are enough on a fresh machine: `make demo` and `make test`. Each makes its own environment.
 PYTHON ?= python3
 VENV := .venv
+DEMO := .venv-demo
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --editable
 
-.PHONY: demo demo-aws test test-all lint types bench clean
+.PHONY: help demo demo-aws test test-all lint types bench wheel clean
 
-$(VENV)/.dev: pyproject.toml constraints.txt
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python $(INSTALL) '.[dev]'
 	@touch $@
 
-$(VENV)/.demo: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[engine]'
+$(DEMO)/.local: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/python $(INSTALL) '.[engine]'
 	@touch $@
 
-test: $(VENV)/.dev ## the default suite, under 15 minutes on two cores
+$(DEMO)/.aws: $(DEMO)/.local
+	$(DEMO)/bin/python $(INSTALL) '.[engine,s3]' 'moto[server]'
+	@touch $@
+
+demo: $(DEMO)/.local ## apply, use, inspect and destroy a stack on the local disk
+	$(DEMO)/bin/python examples/demo.py local
+
+demo-aws: $(DEMO)/.aws ## the same on an AWS emulator, with the real Terraform and provider
+	$(DEMO)/bin/python examples/demo.py aws
+
+test: $(VENV)/.ready ## the default tests
 	$(BIN)/python -m pytest -m 'not slow'
 
-test-all: $(VENV)/.dev ## the default suite and the slow one
+test-all: $(VENV)/.ready ## all tests, the slow ones too
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.ready ## style and mistakes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.dev
+types: $(VENV)/.ready ## mypy --strict
 	$(BIN)/mypy
+
+bench: $(VENV)/.ready ## the measured comparisons
+	$(BIN)/python -m benchmarks
+
+clean: ## remove the environments and what was built
+	rm -rf $(VENV) $(DEMO) build dist
