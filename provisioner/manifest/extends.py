@@ -48,7 +48,7 @@ def read_chain(path: Path) -> Chain:
     sources: list[Source] = []
     files: list[str] = []
     problems: list[Problem] = []
-    seen: set[Path] = set()
+    seen: set[str] = set()
     current: Path | None = path
     asked_by: ScalarNode | None = None
     while current is not None:
@@ -63,7 +63,7 @@ def read_chain(path: Path) -> Chain:
         if wrong is not None and asked_by is not None:
             problems.append(Problem(*asked_by.mark, "extends", wrong))
             break
-        seen.add(current.resolve())
+        seen.add(_real(current))
         sources.append(Source(current, hashlib.sha256(raw).hexdigest()))
         files.append(str(current))
         tree, wrongs = read_text(raw, str(current))
@@ -119,12 +119,17 @@ def with_broken_extends(tree: Node) -> Node:
     return MapNode(tree.mark, tree.entries | {"extends": Entry(tree.mark, node)})
 
 
-def _chain_problem(path: Path, seen: set[Path], length: int) -> str | None:
-    if path.resolve() in seen:
+def _chain_problem(path: Path, seen: set[str], length: int) -> str | None:
+    if _real(path) in seen:
         return f"{path} is extended already: the files go round in a circle"
     if length >= MAX_CHAIN:
         return f"found more than {MAX_CHAIN} files; allowed: at most {MAX_CHAIN}"
     return None
+
+
+def _real(path: Path) -> str:
+    """One name for one file. Not ``Path.resolve``, which raises where a symbolic link leads to itself."""
+    return os.path.realpath(path)
 
 
 def _extends(tree: Node) -> ScalarNode | None:

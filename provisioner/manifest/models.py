@@ -28,7 +28,7 @@ class _Part(BaseModel):
 
 
 class StateBackend(_Part):
-    """Where Terraform keeps its state."""
+    """A place for Terraform's state."""
 
     backend: fields.Backend = Field(
         default="local", description="Kind of place; only `local` is available yet.", examples=["local"]
@@ -167,7 +167,7 @@ class Connector(_Part):
 
 
 class StackSpec(_Part):
-    """What is registered for the runtime."""
+    """The stack as programs see it."""
 
     orchestrator: fields.Word = Field(
         default="default", description="Who runs the pipelines.", examples=["default"]

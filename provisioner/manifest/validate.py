@@ -109,6 +109,7 @@ _WORDS_FOR = {
     "bool_type": "true or false",
     "tuple_type": "a list",
     "model_type": "a mapping",
+    "dict_type": "a mapping",
     "mapping_type": "a mapping",
 }
 
