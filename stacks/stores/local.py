@@ -21,7 +21,7 @@ from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from stacks.credentials import Credentials
-from stacks.errors import ObjectChangedError, PathError, StoreConfigError, StorePermissionError
+from stacks.errors import PathError, StoreConfigError, StorePermissionError
 from stacks.stores import paths
 from stacks.stores.keyed import KeyedArtifactStore
 from stacks.stores.types import ALWAYS, Condition, Data, Entry, FileStat, PathType, Upload
@@ -211,14 +211,6 @@ class LocalArtifactStore(KeyedArtifactStore):
             os.makedirs(os.path.dirname(self._file(key)), exist_ok=True)
         except FileExistsError:
             self._fail(NotADirectoryError, paths.parent(key), "Not a directory")
-
-    def _changed(self, key: str) -> ObjectChangedError:
-        return ObjectChangedError(
-            f"{self._uri(key)} is no longer the version that was asked for",
-            hint="Read it again, and repeat the change on what is there now.",
-            store=self.name or None,
-            path=self._uri(key),
-        )
 
 
 class _LocalUpload:

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
-from stacks.errors import StacksError
+from stacks.errors import ObjectChangedError, StacksError
 from stacks.stores import paths
 from stacks.stores.base import BaseArtifactStore
 from stacks.stores.types import Condition, Data, Entry, FileStat, PathType, Upload
@@ -95,6 +95,14 @@ class PrimitiveStore(BaseArtifactStore):
         number = _ERRNO[kind]
         where = f"the artifact store {self.name}" if self.name else "the artifact store"
         raise kind(number, f"{what} in {where}", self._uri(key))
+
+    def _changed(self, key: str) -> ObjectChangedError:
+        return ObjectChangedError(
+            f"{self._uri(key)} is no longer the version that was asked for",
+            hint="Read it again, and repeat the change on what is there now.",
+            store=self.name or None,
+            path=self._uri(key),
+        )
 
     def _missing(self, key: str) -> NoReturn:
         self._fail(FileNotFoundError, key, "No such file or directory")

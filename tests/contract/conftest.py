@@ -13,6 +13,7 @@ from stacks.stores.base import BaseArtifactStore
 
 RIGS = {
     "local": lambda stack, tmp: stack.enter_context(rigs.local_rig(tmp / "local")),
+    "moto": lambda stack, tmp: stack.enter_context(rigs.moto_rig(tmp / "moto")),
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from contract_servers import free_port, running, tool
 
 from stacks.stores.base import BaseArtifactStore
 
@@ -110,3 +111,80 @@ def local_rig(folder: Path) -> Iterator[Rig]:
     from stacks.stores.local import LocalArtifactStore
 
     yield Rig("local", str(folder), LocalArtifactStore, LocalOutside(folder))
+
+
+class S3Outside:
+    """Another program, which speaks to the service through plain boto3."""
+
+    def __init__(self, endpoint: str, bucket: str, key: str, secret: str) -> None:
+        import boto3
+        from botocore.config import Config
+
+        self.bucket = bucket
+        self.client: Any = boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            region_name="us-east-1",
+            config=Config(s3={"addressing_style": "path"}),
+        )
+
+    def put(self, key: str, content: bytes) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=key, Body=content)
+
+    def get(self, key: str) -> bytes:
+        content: bytes = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return content
+
+    def delete(self, key: str) -> None:
+        self.client.delete_object(Bucket=self.bucket, Key=key)
+
+    def files(self) -> list[str]:
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+        return sorted(item["Key"] for page in pages for item in page.get("Contents", ()))
+
+    def unfinished(self) -> list[str]:
+        found = self.client.list_multipart_uploads(Bucket=self.bucket).get("Uploads", ())
+        return sorted(upload["Key"] for upload in found)
+
+
+@dataclass
+class S3Rig(Rig):
+    """A rig whose stores are of the flavor s3, with what a test of S3 itself needs."""
+
+    endpoint: str = ""
+    key: str = "test"
+    secret: str = "testtest"
+
+    @property
+    def bucket(self) -> str:
+        return self.base.removeprefix("s3://").split("/")[0]
+
+
+def s3_rig(name: str, endpoint: str, key: str, secret: str, lacks: frozenset[str] = frozenset()) -> S3Rig:
+    """Makes the bucket and a store factory on a service that already runs."""
+    from stacks.stores.s3 import S3ArtifactStore
+
+    bucket = f"contract-{uuid.uuid4().hex[:8]}"
+    outside = S3Outside(endpoint, bucket, key, secret)
+    outside.client.create_bucket(Bucket=bucket)
+
+    def make(path: str, **config: Any) -> BaseArtifactStore:
+        kwargs = {"endpoint_url": endpoint, "region_name": "us-east-1", **config.pop("client_kwargs", {})}
+        if "credentials" not in config:
+            config = {"key": key, "secret": secret, **config}
+        return S3ArtifactStore(path, client_kwargs=kwargs, **config)
+
+    return S3Rig(name, f"s3://{bucket}", make, outside, lacks, endpoint, key, secret)
+
+
+@contextmanager
+def moto_rig(folder: Path) -> Iterator[S3Rig]:
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with running(
+        [tool("moto_server"), "-H", "127.0.0.1", "-p", str(port)], f"{url}/moto-api/", folder / "log"
+    ):
+        yield s3_rig("moto", url, "test", "testtest")

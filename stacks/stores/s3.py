@@ -1,0 +1,355 @@
+"""Artifacts in a bucket of Amazon S3 or of a service that speaks its language."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from stacks.credentials import AwsCredentials, CachedCredentials, Credentials
+from stacks.errors import MissingExtraError, StoreConfigError
+from stacks.stores import s3_errors
+from stacks.stores.keyed import KeyedArtifactStore
+from stacks.stores.paths import split_scheme
+from stacks.stores.s3_config import parse_settings
+from stacks.stores.types import Condition, Data, Entry, FileStat, PathType, Upload
+
+if TYPE_CHECKING:
+    from stacks.stores.s3_clients import S3Clients
+
+R = TypeVar("R")
+_ODD_FOR_OBSTORE = re.compile(r"[\x00-\x1f\x7f]")
+_READ_TRIES = 3
+_SECRET_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+
+
+class S3ArtifactStore(KeyedArtifactStore):
+    """``s3://bucket[/prefix]``.
+
+    Credentials, the first that there is: ``credentials`` (a callable, for example a connector's), ``key`` and
+    ``secret`` (and ``token``), else what botocore finds in the environment. ``client_kwargs`` go to
+    botocore's client (``endpoint_url``, ``region_name``, ``verify``), ``config_kwargs`` to its ``Config``,
+    and ``s3_additional_kwargs`` to every call that writes (``ServerSideEncryption``, ``SSEKMSKeyId``,
+    ``ACL``, …).
+    """
+
+    FLAVOR = "s3"
+    SUPPORTED_SCHEMES = frozenset({"s3://"})
+    CONFIG = frozenset({"key", "secret", "token", "client_kwargs", "config_kwargs", "s3_additional_kwargs"})
+    SECRET_CONFIG = frozenset({"key", "secret", "token"})
+    SECRET_KEYS = frozenset(_SECRET_KEYS)
+    WORKERS = 32
+
+    def __init__(
+        self,
+        path: PathType,
+        *,
+        name: str = "",
+        credentials: Callable[[], Credentials] | None = None,
+        **config: Any,
+    ) -> None:
+        super().__init__(path, name=name, credentials=credentials, **config)
+        self._settings = parse_settings(self.config, name or None)
+        if self._settings.keys and credentials is not None:
+            raise StoreConfigError("both keys and a credentials callable are given", store=name or None)
+        self.bucket, _, prefix = split_scheme(self.path)[1].partition("/")
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._live: S3Clients | None = None
+        self._lock = threading.Lock()
+        self._cached: CachedCredentials[AwsCredentials] | None = None
+
+    @classmethod
+    def credentials_from_secret(cls, values: Mapping[str, str]) -> Callable[[], Credentials]:
+        unknown = sorted(set(values) - cls.SECRET_KEYS)
+        if unknown or not all(values.get(name) for name in _SECRET_KEYS[:2]):
+            raise StoreConfigError(
+                f"a secret for S3 does not fit: {', '.join(unknown) or 'a key is missing'}",
+                hint=f"It has {' and '.join(_SECRET_KEYS[:2])}, and {_SECRET_KEYS[2]} for temporary ones.",
+            )
+        held = AwsCredentials(*(values.get(name) or None for name in _SECRET_KEYS))  # type: ignore[arg-type]
+        return lambda: held
+
+    def __getstate__(self) -> dict[str, Any]:
+        held = set(self.config.get("client_kwargs") or ()) & set(_SECRET_KEYS)
+        if held:
+            raise StoreConfigError(
+                f"the artifact store {self.name or self.path!r} holds {', '.join(sorted(held))}, "
+                "which is not pickled",
+                hint="Give it a connector or implicit credentials, or make the store in the worker process.",
+            )
+        return super().__getstate__()
+
+    # ---- clients --------------------------------------------------------------------------------------
+
+    @property
+    def live_credentials(self) -> CachedCredentials[AwsCredentials]:
+        """The credentials in force, renewed before they expire."""
+        if self._cached is None:
+            keys = self._settings.keys
+            if self.credentials is not None:
+                provider = cast("Callable[[], AwsCredentials]", self.credentials)
+            elif keys is not None:
+                held = AwsCredentials(*keys)
+                provider = lambda: held  # noqa: E731 - one of three
+            else:
+                from stacks.stores.s3_clients import implicit_credentials
+
+                provider = implicit_credentials
+            self._cached = CachedCredentials(provider)
+        return self._cached
+
+    def _clients(self) -> S3Clients:
+        live = self._live
+        if live is not None and live.pid == _pid():
+            return live
+        try:
+            from stacks.stores.s3_clients import S3Clients
+        except ImportError as error:
+            raise MissingExtraError(
+                f"the S3 artifact store needs a package that is not installed: {error.name}",
+                hint="pip install 'stack-provisioner[s3]'",
+                extra="s3",
+            ) from error
+        if live is not None:  # a child process: the parent's lock may have been held when it forked
+            self._lock = threading.Lock()
+        with self._lock:
+            if self._live is None or self._live.pid != _pid():
+                self._live = S3Clients(self.bucket, self._settings, self.live_credentials)
+            return self._live
+
+    def _run(self, call: Callable[[S3Clients], R], *, tries: int = 1) -> R:
+        """Do it; once more with new credentials if they have expired, ``tries`` times if the line breaks."""
+        renewed = False
+        while True:
+            clients = self._clients()
+            try:
+                used = clients.credentials() if not self._settings.unsigned else None
+                return call(clients)
+            except Exception as error:
+                fault = s3_errors.read_fault(error) if s3_errors.is_foreign(error) else None
+                if fault is not None and fault.expired and used is not None and not renewed:
+                    renewed = True
+                    clients.credentials.renew(used)
+                    self._live = None  # obstore keeps the credentials that it was given
+                    continue
+                tries -= 1
+                if fault is None or not fault.network or tries <= 0:
+                    raise
+                time.sleep(0.2 * 2 ** (_READ_TRIES - tries))
+
+    def _translate(self, error: Exception, operation: str, path: str) -> Exception | None:
+        found = s3_errors.translate(
+            error, bucket=self.bucket, store=self.name or self.path, operation=operation, path=path
+        )
+        return found or super()._translate(error, operation, path)
+
+    # ---- the primitives -------------------------------------------------------------------------------
+
+    def _head(self, key: str) -> FileStat | None:
+        full = self._prefix + key
+
+        def head(clients: S3Clients) -> FileStat:
+            if clients.fast is not None and not _ODD_FOR_OBSTORE.search(full):
+                return self._described(key, clients.obstore.head(clients.fast, full))
+            found = clients.sdk.head_object(
+                Bucket=self.bucket, Key=full, **self._extra(clients, "HeadObject")
+            )
+            return self._from_response(key, found, found["ContentLength"])
+
+        try:
+            return self._run(head, tries=_READ_TRIES)
+        except Exception as error:
+            if s3_errors.is_foreign(error) and s3_errors.read_fault(error).missing:
+                return None
+            raise
+
+    def _directory(self, key: str) -> FileStat | None:
+        prefix = f"{self._prefix}{key}/" if key else self._prefix
+        page: Any = self._run(
+            lambda clients: clients.sdk.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1)
+        )
+        files = page["Files"]
+        if key and not files and not page["Folders"]:
+            return None
+        marker = files[0] if files and files[0][0] == prefix else None
+        return FileStat(self._uri(key), 0, marker[2] if marker else None, is_dir=True)
+
+    def _read(self, key: str, start: int, stop: int, etag: str | None) -> tuple[Data, FileStat]:
+        full = self._prefix + key
+
+        def fetch(clients: S3Clients) -> tuple[Data, FileStat]:
+            if clients.fast is None or _ODD_FOR_OBSTORE.search(full):
+                return self._read_sdk(clients, key, start, stop, etag)
+            options: dict[str, Any] = {"range": (start, stop)}
+            if etag is not None:
+                options["if_match"] = etag
+            found = clients.obstore.get(clients.fast, full, options=options)
+            return found.bytes(), self._described(key, found.meta)
+
+        try:
+            return self._run(fetch, tries=_READ_TRIES)
+        except Exception as error:
+            fault = s3_errors.read_fault(error) if s3_errors.is_foreign(error) else None
+            if (
+                fault is not None and fault.status == 416
+            ):  # nothing at ``start``: an empty file, or a shorter one
+                found = self._head(key)
+                if found is not None:
+                    return b"", found
+            if fault is not None and fault.missing and fault.code != "NoSuchBucket":
+                self._missing(key)
+            raise
+
+    def _read_sdk(
+        self, clients: S3Clients, key: str, start: int, stop: int, etag: str | None
+    ) -> tuple[Data, FileStat]:
+        request: dict[str, Any] = {
+            "Bucket": self.bucket,
+            "Key": self._prefix + key,
+            "Range": f"bytes={start}-{stop - 1}",
+        }
+        if etag is not None:
+            request["IfMatch"] = etag
+        found: Any = clients.sdk.get_object(**request, **self._extra(clients, "GetObject"))
+        with found["Body"] as body:
+            content = body.read()
+        total = found.get("ContentRange", "").rpartition("/")[2]
+        return content, self._from_response(key, found, int(total) if total.isdigit() else len(content))
+
+    def _put(self, key: str, content: bytes, condition: Condition) -> str | None:
+        full = self._prefix + key
+
+        def put(clients: S3Clients) -> str | None:
+            if clients.fast_put is None or _ODD_FOR_OBSTORE.search(full):
+                return self._put_sdk(clients, full, content, condition)
+            mode: Any = None
+            if condition.absent:
+                mode = "create"
+            elif condition.etag is not None:
+                mode = {"e_tag": condition.etag}
+            sent = clients.obstore.put(clients.fast_put, full, content, mode=mode, use_multipart=False)
+            etag: str | None = sent["e_tag"]
+            return etag
+
+        try:
+            return self._run(put)
+        except Exception as error:
+            self._refuse_condition(error, key, condition)
+            raise
+
+    def _put_sdk(self, clients: S3Clients, full: str, content: bytes, condition: Condition) -> str | None:
+        request: dict[str, Any] = {"Bucket": self.bucket, "Key": full, "Body": content}
+        if condition.absent:
+            request["IfNoneMatch"] = "*"
+        elif condition.etag is not None:
+            request["IfMatch"] = condition.etag
+        sent = clients.sdk.put_object(**request, **self._extra(clients, "PutObject"))
+        etag: str | None = sent.get("ETag")
+        return etag
+
+    def _refuse_condition(self, error: Exception, key: str, condition: Condition) -> None:
+        """What a service answers when the condition of a write does not hold."""
+        fault = s3_errors.read_fault(error) if s3_errors.is_foreign(error) else None
+        if fault is None:
+            return
+        if condition.absent and fault.status in {409, 412}:
+            self._fail(FileExistsError, key, "File exists")
+        if condition.etag is not None and fault.missing and fault.code != "NoSuchBucket":
+            raise self._changed(key) from error
+
+    def _upload(self, key: str, condition: Condition) -> Upload:
+        from stacks.stores.s3_upload import MultipartUpload
+
+        def check() -> None:
+            found = self._head(key)
+            if condition.absent and found is not None:
+                self._fail(FileExistsError, key, "File exists")
+            if condition.etag is not None and (found is None or found.etag != condition.etag):
+                raise self._changed(key)
+
+        target = {"Bucket": self.bucket, "Key": self._prefix + key}
+        return MultipartUpload(self._run, target, dict(self._settings.additional), condition, check)
+
+    def _list(self, key: str, *, deep: bool) -> Iterator[Entry]:
+        from stacks.stores.s3_listing import list_keys
+
+        prefix = f"{self._prefix}{key}/" if key else self._prefix
+        return list_keys(self._list_page, self.bucket, prefix, deep=deep, root=len(self._prefix))
+
+    def _list_page(self, request: dict[str, Any]) -> Any:
+        return self._run(lambda clients: clients.sdk.list_objects_v2(**request), tries=_READ_TRIES)
+
+    def _delete(self, entries: Sequence[Entry]) -> None:
+        keys = [f"{self._prefix}{entry.key}{'/' if entry.is_dir else ''}" for entry in entries]
+        if len(keys) == 1:
+            self._run(lambda clients: clients.sdk.delete_object(Bucket=self.bucket, Key=keys[0]))
+            return
+        objects: Any = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        answer = self._run(lambda clients: clients.sdk.delete_objects(Bucket=self.bucket, Delete=objects))
+        for failure in answer.get("Errors", ()):
+            if failure.get("Code") != "NoSuchKey":
+                raise s3_errors.RefusedKeyError(failure)
+
+    def _copy(self, src: str, dst: str) -> None:
+        source, target = self._prefix + src, self._prefix + dst
+
+        def copy(clients: S3Clients) -> None:
+            if clients.fast_put is not None and not _ODD_FOR_OBSTORE.search(source + target):
+                clients.obstore.copy(clients.fast_put, source, target)
+                return
+            extra = {**self._extra(clients, "CopyObject")}
+            clients.sdk.copy_object(
+                Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source}, **extra
+            )
+
+        def copy_large(clients: S3Clients) -> None:
+            clients.sdk.copy(
+                {"Bucket": self.bucket, "Key": source}, self.bucket, target, ExtraArgs=self._copy_extra()
+            )
+
+        try:
+            self._run(copy)
+        except Exception as error:
+            fault = s3_errors.read_fault(error) if s3_errors.is_foreign(error) else None
+            if fault is not None and fault.missing and fault.code != "NoSuchBucket":
+                self._missing(src)
+            if fault is None or fault.code not in {"InvalidRequest", "EntityTooLarge"}:
+                raise
+            self._run(copy_large)  # above 5 GiB a service copies in parts
+
+    def _copy_extra(self) -> dict[str, Any]:
+        from boto3.s3.transfer import S3Transfer
+
+        return {
+            name: value
+            for name, value in self._settings.additional.items()
+            if name in S3Transfer.ALLOWED_COPY_ARGS
+        }
+
+    def _make_directory(self, key: str) -> None:
+        full = f"{self._prefix}{key}/"
+        self._run(
+            lambda clients: clients.sdk.put_object(
+                Bucket=self.bucket, Key=full, Body=b"", **self._extra(clients, "PutObject")
+            )
+        )
+
+    # ---- values ---------------------------------------------------------------------------------------
+
+    def _extra(self, clients: S3Clients, operation: str) -> dict[str, Any]:
+        additional = self._settings.additional
+        return clients.additional_for(operation, dict(additional)) if additional else {}
+
+    def _described(self, key: str, meta: Mapping[str, Any]) -> FileStat:
+        return FileStat(self._uri(key), meta["size"], meta["last_modified"], meta["e_tag"], meta["version"])
+
+    def _from_response(self, key: str, found: Any, size: int) -> FileStat:
+        return FileStat(self._uri(key), size, found["LastModified"], found["ETag"], found.get("VersionId"))
+
+
+def _pid() -> int:
+    import os
+
+    return os.getpid()
