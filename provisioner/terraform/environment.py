@@ -15,6 +15,10 @@ from provisioner.hcl import quote
 
 _log = logging.getLogger(__name__)
 
+# The AWS provider spends a quarter of its processor time on collecting garbage at Go's default of 100; twice
+# the heap growth costs some 40 MB and makes a plan that much cheaper. A user's own GOGC is kept.
+_GOGC = "200"
+
 # Ours to hold, of no use to Terraform: a provider or a provisioner must never see it.
 _WITHHELD = frozenset({"STACKS_SECRET_KEY"})
 
@@ -79,4 +83,5 @@ def build_environment(environ: Mapping[str, str], configuration: Path) -> dict[s
         "TF_IN_AUTOMATION": "1",
         "TF_INPUT": "0",
         "CHECKPOINT_DISABLE": "1",
+        "GOGC": environ.get("GOGC", _GOGC),
     }
