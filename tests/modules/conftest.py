@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,26 @@ def aws_mirror() -> Path:
 
 
 @pytest.fixture(scope="session")
-def aws_root(tmp_path_factory: pytest.TempPathFactory, terraform: Path, aws_mirror: Path) -> Terraform:
+def make_root(
+    tmp_path_factory: pytest.TempPathFactory, terraform: Path, aws_mirror: Path
+) -> Callable[[str], Terraform]:
+    """Initialise one of the folders under ``roots`` beside a copy of the modules."""
+
+    def make(name: str) -> Terraform:
+        base = tmp_path_factory.mktemp(name)
+        shutil.copytree(MODULES, base / "modules")
+        shutil.copytree(ROOTS / name, base / "root")
+        rig = terraform_in(base / "root", terraform, aws_mirror)
+        rig.init()
+        return rig
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def aws_root(make_root: Callable[[str], Terraform]) -> Terraform:
     """An initialised root with every shape that the AWS modules take."""
-    base = tmp_path_factory.mktemp("aws")
-    shutil.copytree(MODULES, base / "modules")
-    shutil.copytree(ROOTS / "aws", base / "root")
-    rig = terraform_in(base / "root", terraform, aws_mirror)
-    rig.init()
-    return rig
+    return make_root("aws")
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +63,7 @@ def aws_plan(aws_root: Terraform) -> dict[str, Any]:
         {
             "endpoint": "http://127.0.0.1:9",
             "lifecycle_days": 30,
+            "tls_only": True,
             "kms_key": KEY_ARN,
             "trusted_principal": PRINCIPAL,
         }

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 MODULES = Path(__file__).resolve().parents[2] / "modules"
@@ -86,7 +87,7 @@ class Terraform:
     folder: Path
     environment: Mapping[str, str]
 
-    def run(self, *argv: str, expect: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+    def run(self, *argv: str, expect: tuple[int, ...] = (0,)) -> CompletedProcess[str]:
         """Run one verb; raises TerraformError unless it exits with one of ``expect``."""
         done = subprocess.run(
             [str(self.binary), *argv],
@@ -125,9 +126,10 @@ class Terraform:
         """Apply ``tfplan``."""
         self.run("apply", "-input=false", "-no-color", "tfplan")
 
-    def destroy(self, expect: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
-        """Tear everything down."""
-        return self.run("destroy", "-input=false", "-no-color", "-auto-approve", expect=expect)
+    def destroy(self, target: str | None = None, *, expect: tuple[int, ...] = (0,)) -> CompletedProcess[str]:
+        """Tear everything down, or ``target`` and what depends on it."""
+        only = [f"-target={target}"] if target else []
+        return self.run("destroy", "-input=false", "-no-color", "-auto-approve", *only, expect=expect)
 
     def output(self, name: str) -> Any:
         """The value of one output."""

@@ -19,6 +19,10 @@ variable "lifecycle_days" {
   type = number
 }
 
+variable "tls_only" {
+  type = bool
+}
+
 variable "kms_key" {
   type = string
 }
@@ -51,6 +55,7 @@ module "store_plain" {
   noncurrent_days      = var.lifecycle_days
   abort_multipart_days = var.lifecycle_days
   archive_after_days   = var.lifecycle_days
+  tls_only             = var.tls_only
   tags                 = { team = "ml" }
 }
 
