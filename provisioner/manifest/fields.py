@@ -36,8 +36,8 @@ _CONNECTOR_NAME = Rule(
 )
 _WORD = Rule(re.compile(r"[a-z][a-z0-9_-]{0,62}"), "a lower-case word of a-z, 0-9, '_' and '-'")
 _SECRET_NAME = Rule(
-    re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}"),
-    "the name of a secret: 1 to 63 letters, digits, '_' and '-', starting with a letter "
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"),
+    "the name of a secret: 1 to 100 letters, digits, '_', '.' and '-' "
     "(the secret itself goes into the secret store: `provision secret create`)",
     secret=True,
 )

@@ -1,4 +1,4 @@
-"""What the rules between fields say, and the two questions that all of them ask."""
+"""What the rules between fields say, and the questions that all of them ask."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from provisioner.catalog import Provider
+from provisioner.catalog import NameRule, Provider
 from provisioner.manifest.models import Manifest
-from provisioner.manifest.text import shown
+from provisioner.manifest.text import look_alike, shown
 from provisioner.manifest.tree import Loc
 
 
@@ -32,7 +32,16 @@ def by_rule(
 ) -> Iterator[Finding]:
     """What this cloud, or the service at endpoint_url, allows as the text of a field."""
     rule = provider.rule_for(field_name, service=manifest.endpoint_url is not None)
-    why = rule.problem(value) if rule is not None else None
+    why = refused_by(rule, value) if rule is not None else None
     if why is not None:
         leaning: tuple[Loc, ...] = (("provider",), ("endpoint_url",))
-        yield Finding(loc, f"found {shown(value)}; allowed: {why}", because=leaning)
+        yield Finding(loc, why, because=leaning)
+
+
+def refused_by(rule: NameRule, value: str) -> str | None:
+    """Why a cloud's rule does not take ``value``; a look-alike of an allowed character is called by name."""
+    why = rule.problem(value)
+    if why is None:
+        return None
+    alike = look_alike(value) if not rule.pattern.fullmatch(value) else None
+    return f"found {shown(value)}: {alike}" if alike is not None else f"found {shown(value)}; allowed: {why}"

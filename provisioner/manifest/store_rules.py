@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from provisioner.catalog import Provider
-from provisioner.manifest.findings import Finding, by_rule, said
+from provisioner.manifest.findings import Finding, by_rule, refused_by, said
 from provisioner.manifest.models import ArtifactStore, Manifest
 from provisioner.manifest.normalise import default_compatibility
 from provisioner.manifest.text import shown
@@ -36,10 +36,9 @@ def store_rules(
         wrong = f"not for provider {provider.name}, which has no connectors"
         yield Finding((*here, "connector"), wrong, at_key=True, because=(("provider",),))
     if store.bucket is not None:
-        why = provider.bucket_rule.problem(store.bucket)
+        why = refused_by(provider.bucket_rule, store.bucket)
         if why is not None:
-            wrong = f"found {shown(store.bucket)}; allowed: {why}"
-            yield Finding((*here, "bucket"), wrong, because=(("provider",),))
+            yield Finding((*here, "bucket"), why, because=(("provider",),))
     if store.storage_class not in provider.storage_classes:
         allowed = ", ".join(provider.storage_classes)
         yield Finding((*here, "storage_class"), f"found {shown(store.storage_class)}; allowed: {allowed}")

@@ -69,18 +69,19 @@ def hidden_problem(text: str) -> str | None:
     return f"{character_name(character)} at character {index + 1}: invisible characters are not allowed"
 
 
-def shown(value: object, limit: int = 60) -> str:
+def shown(value: object) -> str:
     """``value`` as an error may print it: quoted when text, escaped where it hides, cut when long."""
     if value is None:
         return "null"
     if not isinstance(value, str):
         return str(value).lower() if isinstance(value, bool) else str(value)
-    cut = value if len(value) <= limit else value[: limit - 1] + "…"
-    escaped = "".join(
-        f"\\u{{{ord(character):04X}}}" if is_hidden(character) else character
-        for character in cut.replace("\\", "\\\\").replace('"', '\\"')
-    )
-    return f'"{escaped}"'
+    return '"' + escaped(value.replace("\\", "\\\\").replace('"', '\\"'), 60) + '"'
+
+
+def escaped(text: str, limit: int) -> str:
+    """Text that can be printed anywhere: what hides is written as its code point, and what is long is cut."""
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(f"\\u{{{ord(character):04X}}}" if is_hidden(character) else character for character in cut)
 
 
 def look_alike(text: str) -> str | None:

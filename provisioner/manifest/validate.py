@@ -24,6 +24,7 @@ from provisioner.manifest.tree import (
     Loc,
     MapNode,
     Node,
+    ScalarNode,
     broken_places,
     find,
     path_text,
@@ -37,6 +38,8 @@ _SECRET_WORDS = ("secret", "password", "token", "access_key", "credential")
 def validate(tree: Node) -> tuple[Manifest | None, list[Problem]]:
     """The manifest of a tree as it was written (nothing filled in yet), and all problems beside those
     already reported for its broken places."""
+    if isinstance(tree, ScalarNode) and tree.broken:
+        return None, []
     if not isinstance(tree, MapNode):
         found = described(to_data(tree))
         return None, [Problem(*tree.mark, "", f"found {found}; allowed: a mapping with version, name, …")]

@@ -27,7 +27,7 @@ from ruamel.yaml.events import (
 
 from provisioner.errors import Problem
 from provisioner.manifest.scalars import Plain
-from provisioner.manifest.text import character_name, hidden_character, is_hidden, shown
+from provisioner.manifest.text import character_name, escaped, hidden_character, is_hidden
 from provisioner.manifest.tree import Entry, ListNode, Loc, MapNode, Mark, Node, ScalarNode, path_text
 
 MAX_BYTES = 1 << 20
@@ -123,10 +123,10 @@ class _Reader:
             mark = error.problem_mark or error.context_mark
             where = Mark(self.file, mark.line + 1, mark.column + 1) if mark else self._at(0)
             what = " ".join(str(part) for part in (error.context, error.problem) if part)
-            self._stop(where, f"not valid YAML: {what}")
+            self._stop(where, f"not valid YAML: {escaped(what, 200)}")
         except (YAMLError, ValueError, OverflowError) as error:
             # ValueError and OverflowError: an escape such as "\UFFFFFFFF" that is no character.
-            self._stop(self._at(0), f"not valid YAML: {error}")
+            self._stop(self._at(0), f"not valid YAML: {escaped(str(error), 200)}")
         self._refuse_hidden_between()
         if self.root is None:
             self._stop(self._at(0), "the file is empty; allowed: a mapping with version, name, provider, …")
@@ -229,7 +229,9 @@ class _Reader:
         if isinstance(event, ScalarEvent):
             broken = self._refuse_hidden(event, mark, loc)
             return ScalarNode(event.value if event.style else Plain(event.value), mark, broken)
-        self._problem(mark, loc, f"found an alias (*{event.anchor}); allowed: each value written out")
+        self._problem(
+            mark, loc, f"found an alias (*{escaped(str(event.anchor), 40)}); allowed: each value written out"
+        )
         return ScalarNode(Plain(""), mark, broken=True)
 
     def _attach(self, node: Node, frame: _Frame | None) -> None:
@@ -248,10 +250,14 @@ class _Reader:
         if isinstance(event, AliasEvent):
             return
         if event.anchor is not None:
-            self._problem(mark, loc, f"found an anchor (&{event.anchor}); allowed: values without anchors")
+            self._problem(
+                mark,
+                loc,
+                f"found an anchor (&{escaped(str(event.anchor), 40)}); allowed: values without anchors",
+            )
         tag = getattr(event, "tag", None)
         if tag is not None:
-            self._problem(mark, loc, f"found a tag ({shown(str(tag), 40)}); allowed: values without tags")
+            self._problem(mark, loc, f"found a tag ({escaped(str(tag), 40)}); allowed: values without tags")
 
     def _refuse_hidden(self, event: ScalarEvent, mark: Mark, loc: Loc) -> bool:
         """Report what cannot be seen in a scalar, at the very character when it stands there as such."""

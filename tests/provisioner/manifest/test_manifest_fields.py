@@ -51,7 +51,7 @@ def test_a_local_stack_has_no_connectors() -> None:
 def test_a_loaded_manifest_cannot_be_changed() -> None:
     manifest = parse_manifest(FIVE_LINES)
     with pytest.raises(ValidationError, match="frozen"):
-        manifest.artifact_stores[0].versioning = False  # type: ignore[misc]  # that is the point
+        manifest.artifact_stores[0].versioning = False
 
 
 def test_a_store_takes_its_default_connector_along_when_it_is_renamed() -> None:
@@ -145,6 +145,7 @@ def test_what_the_first_lines_refuse(old: str, new: str, wrong: str, problems_of
         ("bucket", "a..b", "no two dots in a row"),
         ("bucket", "ab", "3 to 63 characters"),
         ("bucket", "${terraform.workspace}", "3 to 63 characters"),
+        ("bucket", "acm\u0435", 'character 4 is U+0435 CYRILLIC SMALL LETTER IE, which looks like "e"'),
         ("prefix", "/artifacts", "without '/' at either end"),
         ("prefix", "artifacts/", "without '/' at either end"),
         ("prefix", "a//b", "joined by single '/'"),

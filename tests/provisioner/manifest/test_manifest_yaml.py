@@ -80,11 +80,11 @@ def test_what_is_no_whole_number(written: str, problems_of: ProblemsOf) -> None:
         ("region: *r", "stack.yaml:7:9: region: found an alias (*r); allowed: each value written out"),
         (
             "region: !!str eu-west-1",
-            'stack.yaml:7:9: region: found a tag ("tag:yaml.org,2002:str"); allowed: ',
+            "stack.yaml:7:9: region: found a tag (tag:yaml.org,2002:str); allowed: ",
         ),
         (
             "region: !evil eu-west-1",
-            'stack.yaml:7:9: region: found a tag ("!evil"); allowed: values without tags',
+            "stack.yaml:7:9: region: found a tag (!evil); allowed: values without tags",
         ),
         (
             "<<: {region: eu-west-1}",
