@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from stacks.connectors import aws
 from stacks.connectors.base import Access, AuthMethod, Connector, ConnectorType
-from stacks.errors import InvalidValueError
+from stacks.errors import ConnectorScopeError, InvalidValueError
 from stacks.secrets.base import SecretReader
 from stacks.state.records import ConnectorRecord
 
@@ -22,6 +22,20 @@ def connector_types() -> tuple[ConnectorType, ...]:
 def connector_type(name: str) -> ConnectorType:
     """The type of that name; raises InvalidValueError, naming those there are."""
     return _class(name).TYPE
+
+
+def check_covers(record: ConnectorRecord, flavor_schemes: frozenset[str], resource_id: str) -> None:
+    """Raises ConnectorScopeError for a store that the connector could not serve.
+
+    That is one of another cloud, or at a place that is not the connector's; nothing is contacted.
+    """
+    connector = _class(record.type)
+    if not connector.TYPE.schemes & flavor_schemes:
+        raise ConnectorScopeError(
+            f"service connector {record.name!r} is of type {record.type}, which cannot serve {resource_id}",
+            hint=f"it serves paths that begin with {', '.join(sorted(connector.TYPE.schemes))}",
+        )
+    connector.check_covers(record, resource_id)
 
 
 def create_connector(record: ConnectorRecord, secrets: SecretReader) -> Connector:
@@ -47,6 +61,7 @@ __all__ = [
     "AuthMethod",
     "Connector",
     "ConnectorType",
+    "check_covers",
     "connector_type",
     "connector_types",
     "create_connector",

@@ -37,13 +37,13 @@ TYPE = ConnectorType(
         AuthMethod(
             "implicit",
             "the credentials that the environment has: variables, profiles, the machine's own role",
-            optional=_PLACE | {"profile_name", "expires_skew_tolerance"},
+            optional=_PLACE | _LIFE | {"profile_name"},
         ),
         AuthMethod(
             "secret-key",
             "a long-lived access key, handed on as it is",
             required=_KEY,
-            optional=_PLACE,
+            optional=_PLACE | _LIFE,  # a manifest names them for whatever method; a key does not end
             secrets=_KEY,
             temporary=False,
         ),
@@ -51,7 +51,7 @@ TYPE = ConnectorType(
             "sts-token",
             "temporary credentials that somebody else fetched",
             required=_KEY | _TOKEN,
-            optional=_PLACE | {"expires_at", "expires_skew_tolerance"},
+            optional=_PLACE | _LIFE | {"expires_at"},
             secrets=_KEY | _TOKEN,
         ),
         AuthMethod(
@@ -99,6 +99,18 @@ class AwsConnector(Connector):
                 f"service connector {record.name!r}: {role!r} is not the ARN of a role",
                 hint="write it as arn:aws:iam::123456789012:role/NAME",
             )
+
+    @classmethod
+    def check_covers(cls, record: ConnectorRecord, resource_id: str) -> None:
+        """Raises ConnectorScopeError when the record's own bucket does not contain ``resource_id``."""
+        granted = Bucket.parse(record.resource_id) if record.resource_id else None
+        narrowest(granted, Bucket.parse(resource_id), record.name)
+
+    def store_settings(self) -> dict[str, Any]:
+        """The endpoint and region, for a store that names none itself."""
+        place = {"endpoint_url": self._endpoint, "region_name": self._config.get("region")}
+        found = {key: value for key, value in place.items() if value}
+        return {"client_kwargs": found} if found else {}
 
     def credentials_for(self, resource_id: str | None = None, access: Access | None = None) -> AwsCredentials:
         """Credentials for ``s3://bucket[/prefix]``; see Connector."""

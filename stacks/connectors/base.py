@@ -117,6 +117,15 @@ class Connector(ABC):
         access: Access = self._config.get("access", "read-write")
         return access
 
+    @classmethod
+    @abstractmethod
+    def check_covers(cls, record: ConnectorRecord, resource_id: str) -> None:
+        """Raises ConnectorScopeError when ``record`` is for another resource; contacts nobody."""
+
+    @abstractmethod
+    def store_settings(self) -> dict[str, Any]:
+        """What an artifact store takes from its connector where its own configuration is silent."""
+
     @abstractmethod
     def credentials_for(self, resource_id: str | None = None, access: Access | None = None) -> Credentials:
         """Credentials for one resource and, where the auth method can, for nothing else.

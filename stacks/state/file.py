@@ -19,6 +19,7 @@ FOLDER, NAME = ".stacks", "state.json"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 Change = Callable[[State], State]
+_Version = tuple[int, int, int, int]
 
 
 def user_home(environ: Mapping[str, str] | None = None) -> Path:
@@ -49,6 +50,7 @@ class StateFile:
             )
         self._path = Path(given).expanduser().absolute()
         self._lock_timeout = lock_timeout
+        self._seen: tuple[_Version, State] | None = None
 
     @classmethod
     def locate(
@@ -84,10 +86,20 @@ class StateFile:
         return f"StateFile({self.location!r})"
 
     def read(self) -> State:
-        """What the file says; an empty State when there is no file.
+        """What the file says now; an empty State when there is no file.
 
-        Raises DamagedStateError, NewerStateError and StateError.
+        A file that has not changed since is not parsed again. Raises DamagedStateError, NewerStateError and
+        StateError.
         """
+        # Taken before reading: a write in between makes the next read parse again, never serve the old.
+        version = _version(self._path)
+        if self._seen is not None and version is not None and self._seen[0] == version:
+            return self._seen[1]
+        state = self._parse()
+        self._seen = None if version is None else (version, state)
+        return state
+
+    def _parse(self) -> State:
         content = read_private(self._path)
         return State() if content is None else decode(content, self.location)
 
@@ -109,13 +121,22 @@ class StateFile:
         """
         make_private_folder(self.home)
         with locked(self._path, self._lock_timeout):
-            before = self.read()
+            before = self._parse()
             after = change(before)
             if after == before:
                 return before
             written = _next(before, after, self.location)
             write_private(self._path, encode(written), keep_previous=True)
             return written
+
+
+def _version(path: Path) -> _Version | None:
+    """What differs after every write: each one makes a new file."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 def _next(before: State, after: State, location: str) -> State:

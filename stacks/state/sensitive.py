@@ -5,6 +5,7 @@ The state file is shared, copied and read by many: it holds references (``{{name
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -52,14 +53,23 @@ def is_reference(value: object) -> bool:
     return isinstance(value, str) and REFERENCE.fullmatch(value.strip()) is not None
 
 
+def unfolded(value: Any) -> Any:
+    """``value``, or the mapping that it is the JSON text of, as a command line gives one."""
+    if isinstance(value, str) and value.lstrip().startswith("{") and not is_reference(value):
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            return value
+        return parsed if isinstance(parsed, dict) else value
+    return value
+
+
 def plain_secrets(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """The paths (``client_kwargs.aws_secret_access_key``) of the secret fields that hold a plain value."""
     for name, value in config.items():
         path = f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            if is_secret_field(name):
+        if is_secret_field(name):
+            if value not in (None, "", False) and not is_reference(value):
                 yield path
-            else:
-                yield from plain_secrets(value, f"{path}.")
-        elif is_secret_field(name) and value not in (None, "", False) and not is_reference(value):
-            yield path
+        elif isinstance(inner := unfolded(value), Mapping):
+            yield from plain_secrets(inner, f"{path}.")

@@ -1,0 +1,22 @@
+"""A flavor of a user's own: the local disk, under another scheme."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from stacks.stores.local import LocalArtifactStore
+
+
+class MemoArtifactStore(LocalArtifactStore):
+    """``memo://NAME`` is a folder of that name in the temporary home."""
+
+    FLAVOR = "memo"
+    SUPPORTED_SCHEMES = frozenset({"memo://"})
+
+    def __init__(self, path: Any, **config: Any) -> None:
+        super().__init__(str(Path.home() / str(path).removeprefix("memo://")), **config)
+        self.path = str(path)
+
+    def _key(self, path: Any) -> str:
+        return super()._key(str(Path.home() / str(path).removeprefix("memo://")))
