@@ -23,12 +23,16 @@ logger = logging.getLogger(__name__)
 REFRESH_BEFORE = timedelta(minutes=5)
 
 
-def _require_aware(expires_at: datetime | None) -> None:
-    if expires_at is not None and expires_at.tzinfo is None:
+def _in_utc(expires_at: datetime | None) -> datetime | None:
+    """The same moment in ``datetime.UTC`` itself: obstore takes no other zone, and boto3 returns its own."""
+    if expires_at is None:
+        return None
+    if expires_at.tzinfo is None:
         raise CredentialsWrongError(
             f"expires_at {expires_at.isoformat()} has no time zone",
             hint="Return an aware datetime, for example datetime.now(UTC) + timedelta(hours=1).",
         )
+    return expires_at.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class AwsCredentials:
                 "an AWS access key needs both its id and its secret",
                 hint="Set aws_access_key_id and aws_secret_access_key together.",
             )
-        _require_aware(self.expires_at)
+        object.__setattr__(self, "expires_at", _in_utc(self.expires_at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class GcpToken:
     def __post_init__(self) -> None:
         if not self.token:
             raise CredentialsWrongError("an empty Google access token")
-        _require_aware(self.expires_at)
+        object.__setattr__(self, "expires_at", _in_utc(self.expires_at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class AzureCredentials:
             raise CredentialsWrongError(
                 f"Azure credentials are one of account_key, sas_token and token; {len(given)} were given"
             )
-        _require_aware(self.expires_at)
+        object.__setattr__(self, "expires_at", _in_utc(self.expires_at))
 
 
 Credentials = AwsCredentials | GcpToken | AzureCredentials
