@@ -153,7 +153,8 @@ class Connector(ABC):
         if expires_at is None:
             return None
         skew = whole_number(self._config, "expires_skew_tolerance", 0, 0, 3600)
-        expires_at -= timedelta(seconds=skew)
+        # The SDKs bring UTC classes of their own, and obstore takes no other than Python's.
+        expires_at = expires_at.astimezone(UTC) - timedelta(seconds=skew)
         if expires_at <= datetime.now(UTC):
             raise CredentialsExpiredError(
                 f"the credentials of service connector {self.record.name!r} expired at "

@@ -43,6 +43,10 @@ class Aws:
         """From now on, only what policies allow."""
         self._post("/moto-api/reset-auth", "0")
 
+    def relax(self) -> None:
+        """Lets everybody do everything again."""
+        self._post("/moto-api/reset-auth", "inf")
+
     def client(self, service: str, credentials: AwsCredentials | None = None) -> Any:
         """A client of boto3 with ``credentials``, or with those of the owner of everything."""
         return boto3.client(
