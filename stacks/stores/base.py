@@ -7,17 +7,23 @@ package, and custom ones that want the same behaviour for nine small primitives,
 
 from __future__ import annotations
 
+import os
 import shutil
+import uuid
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import FunctionType
 from typing import IO, Any, ClassVar
 
 from stacks.credentials import Credentials
-from stacks.errors import StoreConfigError
+from stacks.errors import CredentialsMissingError, StoreConfigError
 from stacks.stores.parallel import run_all
 from stacks.stores.types import FileStat, OnError, PathType
 
 COPY_BLOCK = 8 * 1024 * 1024  # bytes that a copy between two stores holds in memory at a time
+
+_in_memory: weakref.WeakValueDictionary[str, BaseArtifactStore] = weakref.WeakValueDictionary()
 
 
 class BaseArtifactStore(ABC):
@@ -74,6 +80,8 @@ class BaseArtifactStore(ABC):
         self.credentials = credentials
         self.config: dict[str, Any] = {key: value for key, value in config.items() if value is not None}
         self.path = self._normalise_root(path)
+        self._token = uuid.uuid4().hex
+        _in_memory[self._token] = self
 
     @classmethod
     def credentials_from_secret(
@@ -89,6 +97,10 @@ class BaseArtifactStore(ABC):
             f"a store of the flavor {cls.FLAVOR} takes no secret", hint="Remove authentication_secret."
         )
 
+    def _secret_config(self) -> frozenset[str]:
+        """The keys of ``config`` that hold a secret."""
+        return self.SECRET_CONFIG
+
     def _normalise_root(self, path: PathType) -> str:
         """The root as ``path`` shows it: text, without a slash at the end."""
         text = path.decode() if isinstance(path, bytes) else str(path)
@@ -98,19 +110,33 @@ class BaseArtifactStore(ABC):
         return f"{type(self).__name__}(path={self.path!r}, name={self.name!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        held = sorted(self.SECRET_CONFIG & set(self.config))
-        if held:
-            raise StoreConfigError(
-                f"the artifact store {self.name or self.path!r} holds {', '.join(held)} and is not pickled",
-                hint="Give it a connector or implicit credentials, or make the store in the worker process.",
-                store=self.name or None,
-            )
-        return {key: self.__dict__[key] for key in ("path", "name", "credentials", "config")}
+        """Without secrets: a pickle is written to disks and sent to other machines.
+
+        A credentials callable goes along only when pickle holds nothing but its name. A process that was
+        forked from this one finds the rest in its memory; elsewhere the store says what to do when it is
+        used.
+        """
+        secret = self._secret_config()
+        public = {key: value for key, value in self.config.items() if key not in secret}
+        named = self.credentials if _is_named_function(self.credentials) else None
+        return {
+            "path": self.path,
+            "name": self.name,
+            "config": public,
+            "credentials": named,
+            "token": self._token,
+            "withheld": len(public) < len(self.config) or named is not self.credentials,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        type(self).__init__(
-            self, state["path"], name=state["name"], credentials=state["credentials"], **state["config"]
-        )
+        config, credentials = state["config"], state["credentials"]
+        if state["withheld"]:
+            original = _in_memory.get(state["token"])
+            if original is not None:
+                config, credentials = original.config, original.credentials
+            else:
+                credentials = _Withheld(state["name"] or state["path"])
+        type(self).__init__(self, state["path"], name=state["name"], credentials=credentials, **config)
 
     @abstractmethod
     def open(self, path: PathType, mode: str = "r") -> IO[Any]:
@@ -242,7 +268,23 @@ class BaseArtifactStore(ABC):
             file.write(pair[1])
 
 
-def _text(path: PathType) -> str:
-    import os
+class _Withheld:
+    """Stands for credentials that stayed in the process that pickled the store."""
 
+    def __init__(self, store: str) -> None:
+        self._store = store
+
+    def __call__(self) -> Credentials:
+        raise CredentialsMissingError(
+            f"the artifact store {self._store} came from another process, without its credentials",
+            hint="Get it there: stacks.Client().get_artifact_store(name).",
+        )
+
+
+def _is_named_function(function: object) -> bool:
+    """Whether pickle writes a name, and none of the values that a closure or an object holds."""
+    return isinstance(function, FunctionType) and "<" not in function.__qualname__
+
+
+def _text(path: PathType) -> str:
     return os.fsdecode(path)

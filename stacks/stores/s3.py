@@ -52,6 +52,7 @@ class S3ArtifactStore(KeyedArtifactStore):
     ) -> None:
         super().__init__(path, name=name, credentials=credentials, **config)
         self._settings = parse_settings(self.config, name or None)
+        self.config = self._settings.as_config()
         if self._settings.keys and credentials is not None:
             raise StoreConfigError("both keys and a credentials callable are given", store=name or None)
         self.bucket, _, prefix = split_scheme(self.path)[1].partition("/")
@@ -71,15 +72,9 @@ class S3ArtifactStore(KeyedArtifactStore):
         held = AwsCredentials(*(values.get(name) or None for name in _SECRET_KEYS))  # type: ignore[arg-type]
         return lambda: held
 
-    def __getstate__(self) -> dict[str, Any]:
-        held = set(self.config.get("client_kwargs") or ()) & set(_SECRET_KEYS)
-        if held:
-            raise StoreConfigError(
-                f"the artifact store {self.name or self.path!r} holds {', '.join(sorted(held))}, "
-                "which is not pickled",
-                hint="Give it a connector or implicit credentials, or make the store in the worker process.",
-            )
-        return super().__getstate__()
+    def _secret_config(self) -> frozenset[str]:
+        held = {"s3_additional_kwargs"} if "SSECustomerKey" in self._settings.additional else set()
+        return self.SECRET_CONFIG | held
 
     # ---- clients --------------------------------------------------------------------------------------
 

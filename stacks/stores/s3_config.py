@@ -31,6 +31,16 @@ class S3Settings:
     additional: Mapping[str, Any] = field(default_factory=dict)
     keys: tuple[str, str, str | None] | None = field(default=None, repr=False)
 
+    def as_config(self) -> dict[str, Any]:
+        """The store's configuration again, with every secret under a key of its own."""
+        found = {
+            "client_kwargs": self.client,
+            "config_kwargs": self.config,
+            "s3_additional_kwargs": self.additional,
+            **dict(zip(_KEYS.values(), self.keys or (), strict=False)),
+        }
+        return {name: value for name, value in found.items() if value}
+
     @property
     def unsigned(self) -> bool:
         """Whether requests go without a signature, for public buckets."""

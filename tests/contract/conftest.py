@@ -1,37 +1,58 @@
-"""One fixture per question: ``rig`` is where, ``store`` a fresh store there, ``outside`` another program."""
+"""One fixture per question: ``rig`` is where, ``scene`` a fresh store there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import contract_rigs as rigs
 import pytest
 
-from stacks.stores.base import BaseArtifactStore
-
-RIGS = {
-    "local": lambda stack, tmp: stack.enter_context(rigs.local_rig(tmp / "local")),
-    "moto": lambda stack, tmp: stack.enter_context(rigs.moto_rig(tmp / "moto")),
+RIGS: dict[str, Callable[[Path], AbstractContextManager[rigs.Rig]]] = {
+    "local": rigs.local_rig,
+    "moto": rigs.moto_rig,
 }
+S3_RIGS = ["moto"]
+Start = Callable[[str], rigs.Rig]
 
 
-@pytest.fixture(scope="session", params=sorted(RIGS))
-def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[rigs.Rig]:
+@pytest.fixture(scope="session")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Starts a rig when the first test needs it, and stops all of them at the end."""
+    running: dict[str, rigs.Rig] = {}
     with ExitStack() as stack:
-        yield RIGS[request.param](stack, tmp_path_factory.mktemp("rig"))
+
+        def get(name: str) -> rigs.Rig:
+            if name not in running:
+                running[name] = stack.enter_context(RIGS[name](tmp_path_factory.mktemp(name)))
+            return running[name]
+
+        yield get
+
+
+@pytest.fixture(params=RIGS)
+def rig(request: pytest.FixtureRequest, start: Start) -> rigs.Rig:
+    return start(request.param)
+
+
+@pytest.fixture
+def moto(start: Start) -> rigs.Rig:
+    return start("moto")
+
+
+@pytest.fixture(params=S3_RIGS)
+def s3(request: pytest.FixtureRequest, start: Start) -> rigs.Scene:
+    """A fresh store on every rig that speaks S3."""
+    rig = start(request.param)
+    store, prefix = rig.fresh(name="mine")
+    return rigs.Scene(store, prefix, rig)
 
 
 @pytest.fixture
 def scene(rig: rigs.Rig) -> rigs.Scene:
     store, prefix = rig.fresh(name="contract")
     return rigs.Scene(store, prefix, rig)
-
-
-@pytest.fixture
-def store(scene: rigs.Scene) -> BaseArtifactStore:
-    return scene.store
 
 
 @pytest.fixture(autouse=True)

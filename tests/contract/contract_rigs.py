@@ -187,4 +187,4 @@ def moto_rig(folder: Path) -> Iterator[S3Rig]:
     with running(
         [tool("moto_server"), "-H", "127.0.0.1", "-p", str(port)], f"{url}/moto-api/", folder / "log"
     ):
-        yield s3_rig("moto", url, "test", "testtest")
+        yield s3_rig("moto", url, "test", "testtest", frozenset({"keys with line breaks"}))
