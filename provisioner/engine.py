@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from provisioner import register
-from provisioner.errors import LockedError, NotEmptyError, ProtectedError
+from provisioner import guards, register
+from provisioner.errors import InputError, LockedError, NotEmptyError
 from provisioner.journal import close_journal
 from provisioner.manifest import LoadedManifest, Manifest
 from provisioner.recover import recover_if_cut_off
@@ -26,6 +27,8 @@ from stacks.state import StateFile
 from stacks.state.files import locked
 
 Confirm = Callable[[Summary], bool]
+
+_STACK_NAME = re.compile(r"[a-z][a-z0-9-]{1,29}")  # the manifest's own rule
 
 
 def agree(_summary: Summary) -> bool:
@@ -81,12 +84,14 @@ class Engine:
             register.check_registrable(work.state, loaded.manifest)
             outcome = work.plan()
             summary = work.summarise(outcome)
-            work.refuse_data_loss(summary)
+            guards.refuse_data_loss(work, outcome)
             if not outcome.changes:
                 work.register(work.known_outputs())
+                work.keep_manifest()
                 return Result(summary, changed=False, done=True)
             if not confirm(summary):
                 return Result(summary, changed=True, done=False)
+            guards.refuse_what_may_not_end(work)
             outputs = work.apply("apply", outcome)
             work.register(outputs)
             close_journal(work.workspace)
@@ -98,20 +103,21 @@ class Engine:
     ) -> Result:
         """Tear down what the manifest made, then forget it. Adopted buckets are left as they are."""
         with self._open(loaded) as work:
-            _refuse_protected(loaded.manifest)
+            guards.refuse_protected(work)
             register.deregistered(work.state, loaded.manifest.name)
-            filled = work.filled_buckets(store.name for store in loaded.manifest.artifact_stores)
+            outcome = work.plan_destroy()
+            filled = guards.filled_buckets(work, outcome)
             if filled and not force_nonempty:
                 raise NotEmptyError(
                     "; ".join(str(bucket) for bucket in filled),
                     hint="copy away what is needed, then repeat with --force-nonempty to delete it all",
                 )
-            outcome = work.plan_destroy()
             summary = work.summarise(
                 outcome, operation="destroy", emptied=[bucket.store for bucket in filled]
             )
             if not confirm(summary):
                 return Result(summary, changed=outcome.changes, done=False)
+            guards.refuse_what_may_not_end(work)
             for bucket in filled:
                 self.say(f"emptying {bucket.store} ({bucket.name})")
                 work.cloud.empty(bucket.name)
@@ -119,8 +125,8 @@ class Engine:
                 work.apply("destroy", outcome)
             register.deregister(self.state_file, loaded.manifest.name)
             close_journal(work.workspace)
-        work.workspace.remove()
-        return Result(summary, changed=outcome.changes, done=True)
+            work.workspace.remove()
+            return Result(summary, changed=outcome.changes, done=True)
 
     def recover(self, name: str) -> None:
         """Finish what a run that was cut off has left, and give back a state that could not be stored."""
@@ -139,7 +145,14 @@ class Engine:
     # --- surroundings ---------------------------------------------------------------------------------
 
     def workspace(self, name: str) -> Workspace:
-        """The folder of a stack."""
+        """The folder of a stack.
+
+        Raises :class:`InputError` for what cannot be the name of one.
+        """
+        if not _STACK_NAME.fullmatch(name):
+            raise InputError(
+                f"{name!r} is neither a file nor the name of a stack", hint="see: provision status"
+            )
         return Workspace(self.state_file.home / "workspaces" / name)
 
     @contextmanager
@@ -155,9 +168,13 @@ class Engine:
             cloud = connect(loaded.manifest, places)
             write_rendering(render(loaded.manifest), workspace.root, private=True)
             workspace.write_json(workspace.root / "machine.auto.tfvars.json", cloud.machine_variables())
-            with ThreadPoolExecutor(1, "account") as background:
-                account = background.submit(cloud.account)
-                yield Work(loaded, self.state_file, state, session, cloud, account, self.say)
+            try:
+                with ThreadPoolExecutor(1, "account") as background:
+                    account = background.submit(cloud.account)
+                    yield Work(loaded, self.state_file, state, session, cloud, account, self.say)
+            finally:
+                # It has been applied or will not be, and it holds values in clear.
+                workspace.plan.unlink(missing_ok=True)
 
     def _session(self, workspace: Workspace) -> Session:
         return Session(
@@ -174,19 +191,12 @@ class Engine:
 
         Raises :class:`LockedError`, naming the holder, when somebody else has it for too long.
         """
-        workspace.create()
-        try:
-            with locked(workspace.lock, self.lock_timeout):
-                yield
-        except StateLockedError as error:
-            raise LockedError(error.message, hint="wait for it, or give --lock-timeout SECONDS") from error
-
-
-def _refuse_protected(manifest: Manifest) -> None:
-    protected = [store.name for store in manifest.artifact_stores if store.protect and not store.existing]
-    if protected:
-        options = " ".join(f"--set artifact_stores.{name}.protect=false" for name in protected)
-        raise ProtectedError(
-            f"protected against destruction: {', '.join(protected)}",
-            hint=f"set `protect: false` in the manifest and have it reviewed, or repeat with {options}",
-        )
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(workspace.lock, self.lock_timeout))
+            except StateLockedError as error:
+                raise LockedError(
+                    error.message, hint="wait for it, or give --lock-timeout SECONDS"
+                ) from error
+            workspace.create()
+            yield

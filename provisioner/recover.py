@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,14 +10,16 @@ from provisioner import register
 from provisioner.errors import UnfinishedRunError
 from provisioner.journal import Intent, Journal, close_journal, read_journal
 from provisioner.manifest import Manifest, parse_manifest
-from provisioner.terraform.runner import OnEvent, follow
-from provisioner.terraform.session import Session, process_at_work
+from provisioner.terraform.runner import OnEvent, ProcessId, follow
+from provisioner.terraform.session import PREPARING, Session, process_at_work
 from provisioner.terraform.stream import StreamResult
 from provisioner.verify.base import Cloud, Places, connect
-from provisioner.workspace import Workspace
+from provisioner.workspace import Workspace, read_state
 from stacks.state import StateFile
 
 Say = Callable[[str], None]
+
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Findings:
 
     journal: Journal | None
     running: int | None
+    started: bool
     finished: bool
     failed: tuple[str, ...]
     unstored_state: bool
@@ -48,6 +52,8 @@ class Findings:
         run = f"{self.journal.operation} of {self.journal.started}"
         if self.running is not None:
             lines.append(f"the {run} still runs as process {self.running}: to be followed to its end")
+        elif not self.started:
+            return [*lines, f"the {run} never came to start Terraform: there is nothing to look for"]
         elif self.finished:
             lines.append(f"the {run} was completed by Terraform, but not registered: to be registered")
         else:
@@ -66,12 +72,17 @@ def examine(workspace: Workspace) -> Findings:
     journal = read_journal(workspace)
     unstored = workspace.errored_state.exists()
     if journal is None:
-        return Findings(None, None, finished=False, failed=(), unstored_state=unstored)
-    process = journal.process if journal.process and journal.process.alive() else process_at_work(workspace)
+        return Findings(None, None, started=False, finished=False, failed=(), unstored_state=unstored)
+    process = _still_at_work(workspace, journal)
     stream = _stream(workspace, journal)
-    failed = tuple(error.summary for error in stream.errors)
-    running = process.pid if process else None
-    return Findings(journal, running, finished=stream.finished, failed=failed, unstored_state=unstored)
+    return Findings(
+        journal,
+        process.pid if process else None,
+        started=_was_started(workspace, journal),
+        finished=_was_finished(journal, stream),
+        failed=tuple(error.summary for error in stream.errors),
+        unstored_state=unstored,
+    )
 
 
 def recover_if_cut_off(
@@ -89,6 +100,7 @@ def recover_if_cut_off(
     Terraform could not store back to it; without, :class:`UnfinishedRunError` is raised.
     """
     workspace = session.workspace
+    _wait_for_lost_preparations(workspace, say)
     journal = read_journal(workspace)
     if journal is not None:
         _follow_to_the_end(workspace, journal, say, on_event)
@@ -102,13 +114,42 @@ def recover_if_cut_off(
     return True
 
 
+def _wait_for_lost_preparations(workspace: Workspace, say: Say) -> None:
+    """A plan whose command was killed still holds Terraform's own lock; it changes nothing, and ends."""
+    if not workspace.state_lock.exists():
+        return
+    process = process_at_work(workspace, PREPARING)
+    if process is None:
+        return
+    say(f"a terraform of an earlier command (process {process.pid}) is still at work here: waiting for it")
+    while process.alive():
+        time.sleep(_POLL_SECONDS)
+
+
+def _still_at_work(workspace: Workspace, journal: Journal) -> ProcessId | None:
+    """The Terraform of this run, if it still runs: as noted, or else as found in its folder."""
+    noted = journal.process
+    return noted if noted is not None and noted.alive() else process_at_work(workspace)
+
+
+def _was_started(workspace: Workspace, journal: Journal) -> bool:
+    """Whether Terraform came to do anything: its first act is a line in the log."""
+    log = workspace.log(journal.log)
+    return journal.phase != "intended" or (log.exists() and log.stat().st_size > 0)
+
+
+def _was_finished(journal: Journal, stream: StreamResult) -> bool:
+    """Whether the run was complete: as noted, or else as Terraform's own last words say."""
+    return journal.phase == "applied" or stream.finished
+
+
 def _follow_to_the_end(workspace: Workspace, journal: Journal, say: Say, on_event: OnEvent) -> None:
-    process = journal.process or process_at_work(workspace)
-    if process is None or not process.alive():
+    process = _still_at_work(workspace, journal)
+    if process is None:
         return
     say(
-        f"the {journal.operation} of {journal.started} was cut off, but its Terraform (process {process.pid}) "
-        "still runs: following it"
+        f"the {journal.operation} of {journal.started} was cut off, but its Terraform "
+        f"(process {process.pid}) still runs: following it"
     )
     for event in follow(workspace.log(journal.log), StreamResult(), process.alive):
         on_event(event)
@@ -121,6 +162,12 @@ def _give_back_state(session: Session, say: Say, *, push_state: bool) -> None:
             f"an earlier run could not store its state; it lies in {workspace.errored_state}",
             hint=f"run: provision recover {workspace.path.name}",
         )
+    facts = read_state(workspace.errored_state)
+    if facts is None:
+        return
+    aside = workspace.set_damaged_state_aside()
+    if aside is not None:
+        say(f"the damaged state is kept as {aside}")
     session.init()
     session.push_state(workspace.errored_state)
     workspace.errored_state.rename(workspace.errored_state.with_suffix(".tfstate.pushed"))
@@ -131,18 +178,21 @@ def _conclude(state_file: StateFile, session: Session, journal: Journal, places:
     workspace = session.workspace
     manifest = parse_manifest(journal.manifest, file=journal.manifest_path)
     stream = _stream(workspace, journal)
-    if not stream.finished:
+    if not _was_started(workspace, journal):
+        say(f"the {journal.operation} of {journal.started} never came to start Terraform")
+    elif not _was_finished(journal, stream):
         workspace.check_state(deployed=False)
+        # What the last complete apply answered may no longer hold.
+        workspace.outputs.unlink(missing_ok=True)
         taken = _take_in_orphans(session, connect(manifest, places), journal)
         for intent in taken:
             say(f"taken into the state: {intent.address} ({intent.identifier})")
-        say(
-            f"the {journal.operation} of {journal.started} had ended in the middle; going on from what is there"
-        )
+        say(f"the {journal.operation} of {journal.started} ended in the middle; going on from what is there")
     elif journal.operation == "destroy":
         register.deregister(state_file, manifest.name)
         say(f"the destroy of {journal.started} had been completed; it is now deregistered")
     else:
+        workspace.keep_copy()
         _register(state_file, session, journal, manifest, stream)
         say(f"the apply of {journal.started} had been completed; it is now registered")
 

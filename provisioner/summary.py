@@ -210,4 +210,5 @@ def _grants(manifest: Manifest) -> Iterator[str]:
         )
         who = ", ".join(connector.trusted_principals) or "whoever applies this"
         condition = " with the agreed external id" if connector.external_id else ""
-        yield f"{connector.name}: {who} may{condition} {_ACCESS[connector.access]} in {where}, and nothing else"
+        access = _ACCESS[connector.access]
+        yield f"{connector.name}: {who} may{condition} {access} in {where}, and nothing else"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,33 +11,25 @@ from typing import Any
 
 from provisioner import register
 from provisioner.catalog import PROVIDERS
-from provisioner.errors import InputError, NotEmptyError, ProtectedError, TerraformError, WrongAccountError
+from provisioner.errors import (
+    CredentialsError,
+    InputError,
+    TerraformError,
+    UpstreamError,
+    WrongAccountError,
+)
 from provisioner.journal import Intent, Journal, now
 from provisioner.manifest import LoadedManifest, Manifest, dump_manifest, parse_manifest
 from provisioner.summary import Summary, summarise
+from provisioner.terraform.runner import ProcessId
 from provisioner.terraform.session import PlanOutcome, Session
 from provisioner.terraform.stream import Change, StreamResult
-from provisioner.verify.base import Cloud, Contents
+from provisioner.verify.base import Cloud
 from provisioner.workspace import Workspace
+from stacks.errors import StateError
 from stacks.state import State, StateFile
 
 Say = Callable[[str], None]
-
-
-# The resources whose loss is a loss of data.
-_BUCKETS = ("aws_s3_bucket.", "terraform_data.directory")
-
-
-@dataclass(frozen=True, slots=True)
-class FilledBucket:
-    """A bucket that holds something: whose it is, and what."""
-
-    store: str
-    name: str
-    contents: Contents
-
-    def __str__(self) -> str:
-        return f"{self.store} ({self.name}) still holds {self.contents}"
 
 
 @dataclass(frozen=True)
@@ -69,12 +61,14 @@ class Work:
         """
         account = self.asked_account.result()
         deployed = self.state.deployments.get(self.manifest.name)
-        wanted = self.manifest.account or (deployed.account if deployed else None)
-        if account is not None and wanted is not None and account != wanted:
-            raise WrongAccountError(
-                f"the credentials belong to account {account}, but {self.manifest.name} is in {wanted}",
-                hint="switch the profile or the role, or correct `account` in the manifest",
-            )
+        # Both: the manifest of a stack that stands in one account may have been changed to name another,
+        # and with that one's credentials Terraform would take all that exists for gone.
+        for wanted in (self.manifest.account, deployed.account if deployed else None):
+            if account is not None and wanted is not None and account != wanted:
+                raise WrongAccountError(
+                    f"the credentials belong to account {account}, but {self.manifest.name} is in {wanted}",
+                    hint="switch the profile or the role, or correct `account` in the manifest",
+                )
         return account
 
     def plan(self) -> PlanOutcome:
@@ -117,14 +111,29 @@ class Work:
     def apply(self, operation: str, outcome: PlanOutcome) -> dict[str, Any]:
         """Apply the saved plan under the journal's eye; the outputs."""
         self.workspace.keep_copy()
-        journal = self._intend(operation, outcome).write(self.workspace)
+        intent = self._intend(operation, outcome).write(self.workspace)
+
+        def note(process: ProcessId) -> None:
+            try:
+                intent.advance(self.workspace, "applying", process=process)
+            except StateError as error:
+                # Terraform runs already and is followed all the same; it would be found by its folder, too.
+                self.say(f"could not note that Terraform is at work: {error}")
+
         # An apply that fails leaves its journal: the next command then looks for what it may have made.
-        run = self.session.start_apply(journal.log)
-        journal = journal.advance(self.workspace, "applying", process=run.process)
-        stream = self.session.finish_apply(run)
-        journal.advance(self.workspace, "applied", process=None)
-        self.workspace.write_applied_manifest(journal.manifest)
+        try:
+            stream = self.session.apply(intent.log, note)
+        except TerraformError as error:
+            blame_credentials(self.cloud, error)
+            raise
+        intent.advance(self.workspace, "applied", process=None)
+        self.workspace.keep_copy()
+        self.keep_manifest()
         return self.keep_outputs(stream)
+
+    def keep_manifest(self) -> None:
+        """Note the manifest as it now holds: protection is judged by it, and ``destroy NAME`` goes by it."""
+        self.workspace.write_applied_manifest(dump_manifest(snapshot(self.loaded)))
 
     def keep_outputs(self, stream: StreamResult) -> dict[str, Any]:
         """The outputs, from the stream of the apply or else from the state, noted in the workspace."""
@@ -155,50 +164,8 @@ class Work:
             ),
         )
 
-    def filled_buckets(self, stores: Iterable[str]) -> list[FilledBucket]:
-        """Those of these stores whose bucket is ours and is not empty."""
-        outputs = self.known_outputs().get("artifact_stores", {}) if self.workspace.state_facts() else {}
-        adopted = {store.name for store in self.manifest.artifact_stores if store.existing}
-        filled = []
-        for store in stores:
-            if store in adopted or store not in outputs:
-                continue
-            bucket = outputs[store].get("bucket", outputs[store]["path"])
-            contents = self.cloud.contents(bucket)
-            if not contents.empty:
-                filled.append(FilledBucket(store, bucket, contents))
-        return filled
-
-    def refuse_data_loss(self, summary: Summary) -> None:
-        """Refuse an apply that would delete or replace a bucket which is protected or not empty.
-
-        What counts is the manifest as it was applied: taking a store out of the file, or giving its bucket
-        another name, must not be a way around its protection.
-        """
-        lost = [
-            change.component
-            for change in summary.changes
-            if change.action in {"delete", "replace"} and change.resource.startswith(_BUCKETS)
-        ]
-        before = self._applied_manifest() if lost else None
-        if before is None:
-            return
-        stores = {store.name: store for store in before.artifact_stores}
-        protected = [name for name in lost if name in stores and stores[name].protect]
-        if protected:
-            raise ProtectedError(
-                f"this apply would delete the bucket of {', '.join(protected)}, which is protected",
-                hint="set `protect: false` on it and apply that first; or put it back as it was, or use "
-                "`renamed_from` if it only got another name",
-            )
-        filled = self.filled_buckets(lost)
-        if filled:
-            raise NotEmptyError(
-                f"this apply would delete a bucket that is not empty: {'; '.join(str(bucket) for bucket in filled)}",
-                hint="copy away what is needed and empty it first",
-            )
-
-    def _applied_manifest(self) -> Manifest | None:
+    def applied_manifest(self) -> Manifest | None:
+        """The manifest as it was last applied."""
         path = self.workspace.applied_manifest
         return parse_manifest(path.read_text(encoding="utf-8"), file=str(path)) if path.exists() else None
 
@@ -238,3 +205,16 @@ def snapshot(loaded: LoadedManifest) -> dict[str, Any]:
             if "bucket" in store:
                 store["bucket"] = os.path.normpath(Path(loaded.path.parent.absolute(), store["bucket"]))
     return data
+
+
+def blame_credentials(cloud: Cloud, failure: TerraformError) -> None:
+    """Raise :class:`CredentialsError` when an apply failed because they no longer hold."""
+    try:
+        cloud.account()
+    except CredentialsError as error:
+        raise CredentialsError(
+            f"{error.message}; the apply stopped in the middle and kept its state",
+            hint="log in again and run the same command: it goes on from there",
+        ) from failure
+    except UpstreamError:
+        return  # the service has other troubles, of which Terraform has told

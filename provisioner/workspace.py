@@ -48,6 +48,11 @@ class Workspace:
         return self.root / "errored.tfstate"
 
     @property
+    def state_lock(self) -> Path:
+        """Where Terraform notes who holds its own lock; it stays when that Terraform is killed."""
+        return self.root / ".terraform.tfstate.lock.info"
+
+    @property
     def plan(self) -> Path:
         """The saved plan of the run under way."""
         return self.path / "run.tfplan"
@@ -64,8 +69,8 @@ class Workspace:
 
     @property
     def lock(self) -> Path:
-        """Held by whoever works on this stack."""
-        return self.path / "lock"
+        """What whoever works on this stack has locked; the lock file beside the folder outlives it."""
+        return self.path
 
     @property
     def applied_manifest(self) -> Path:
@@ -97,8 +102,12 @@ class Workspace:
         make_private_folder(self.root)
 
     def remove(self) -> None:
-        """Delete everything of a stack that has been destroyed."""
+        """Delete everything of a stack that has been destroyed; the caller still holds its lock."""
         shutil.rmtree(self.path)
+
+    def free_bytes(self) -> int:
+        """What the disk of this workspace still has room for."""
+        return shutil.disk_usage(self.path).free
 
     # --- small JSON files ---------------------------------------------------------------------------
 
@@ -130,7 +139,8 @@ class Workspace:
 
     def write_applied_manifest(self, text: str) -> None:
         """Keep the manifest that has been applied."""
-        write_private(self.applied_manifest, text.encode())
+        if read_private(self.applied_manifest) != text.encode():
+            write_private(self.applied_manifest, text.encode())
 
     # --- Terraform's state --------------------------------------------------------------------------
 
@@ -140,7 +150,7 @@ class Workspace:
         Raises :class:`DamagedStateError` for a state that is empty, cut off or no state: Terraform would
         take a zero-byte file for «nothing exists» and create everything a second time.
         """
-        return read_state(self.state, advice=self._newest_good_copy)
+        return read_state(self.state, advice=self._advice)
 
     def check_state(self, *, deployed: bool) -> None:
         """Refuse a state that cannot be trusted.
@@ -151,25 +161,38 @@ class Workspace:
         facts = self.state_facts()
         newest = self._newest_good_copy()
         known = _facts_or_none(newest) if newest is not None else None
-        if facts is None and deployed:
+        if facts is None and (deployed or known is not None):
             raise DamagedStateError(
                 f"{self.state} is missing, but this stack has been applied",
-                hint=_restore_hint(newest, self.state),
+                hint=self._advice(),
             )
         if facts is not None and known is not None and facts.lineage != known.lineage:
             raise DamagedStateError(
                 f"{self.state} belongs to another lineage ({facts.lineage}) than the copies kept here "
                 f"({known.lineage})",
-                hint=_restore_hint(newest, self.state),
+                hint=self._advice(),
             )
         if facts is not None and known is not None and facts.serial < known.serial:
             raise DamagedStateError(
                 f"{self.state} has serial {facts.serial}, older than the copy kept here ({known.serial})",
-                hint=_restore_hint(newest, self.state),
+                hint=self._advice(),
             )
 
+    def set_damaged_state_aside(self) -> Path | None:
+        """Give a damaged state another name, so that a good one can take its place; the new name."""
+        try:
+            self.state_facts()
+        except DamagedStateError:
+            aside = self.state.with_name(f"{self.state.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+            self.state.rename(aside)
+            return aside
+        return None
+
     def keep_copy(self) -> None:
-        """Keep a copy of the state under its serial, and the newest few of them."""
+        """Keep a copy of the state under its serial, and the newest few of them.
+
+        Before a run, so that there is something to go back to; and after it, so that there is what it made.
+        """
         facts = self.state_facts()
         if facts is None:
             return
@@ -186,9 +209,24 @@ class Workspace:
     def _newest_good_copy(self) -> Path | None:
         return next((copy for copy in reversed(self._copies()) if _facts_or_none(copy)), None)
 
+    def _advice(self) -> str:
+        """What to do about a state that cannot be trusted."""
+        newest = self._newest_good_copy()
+        if newest is not None:
+            return f"the newest good copy is {newest}: put it back with: cp {newest} {self.state}"
+        if self.journal.exists():
+            return (
+                f"nothing existed before the run that was cut off: delete {self.state} and run the command "
+                "again; what that run made is looked for and taken in"
+            )
+        return f"there is no good copy of it here; restore {self.state} from your own backup"
 
-def read_state(path: Path, *, advice: Callable[[], Path | None] = lambda: None) -> StateFacts | None:
-    """The facts of a Terraform state file; None when there is no file."""
+
+def read_state(path: Path, *, advice: Callable[[], str] = lambda: "") -> StateFacts | None:
+    """The facts of a Terraform state file; None when there is no file.
+
+    Raises :class:`DamagedStateError`, with ``advice`` as the next step, when it is there and is none.
+    """
     text = read_private(path)
     if text is None:
         return None
@@ -198,7 +236,7 @@ def read_state(path: Path, *, advice: Callable[[], Path | None] = lambda: None) 
             return _facts(json.loads(text))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             problem = f"is not a complete Terraform state ({type(error).__name__}: {error})"
-    raise DamagedStateError(f"{path} {problem}", hint=_restore_hint(advice(), path))
+    raise DamagedStateError(f"{path} {problem}", hint=advice() or None)
 
 
 def _facts(document: dict[str, Any]) -> StateFacts:
@@ -215,9 +253,3 @@ def _facts_or_none(path: Path) -> StateFacts | None:
         return read_state(path)
     except DamagedStateError:
         return None
-
-
-def _restore_hint(copy: Path | None, target: Path) -> str:
-    if copy is None:
-        return f"there is no good copy of it here; restore {target} from your own backup"
-    return f"the newest good copy is {copy}: put it back with: cp {copy} {target}"

@@ -34,7 +34,10 @@ class Check:
 @click.option("--terraform", metavar="PATH", help="The Terraform or OpenTofu to look at.")
 @format_option("text", "json")
 def doctor(terraform: str | None, form: str) -> int:
-    """Check this machine: engine, provider mirror, state file, disk, cloud SDKs. Exit 1 when something is wrong."""
+    """Check this machine: engine, provider mirror, state file, disk, cloud SDKs.
+
+    Exit 1 when something is wrong.
+    """
     checks = [*_engine(terraform), *_mirror(), *_state(), *_disk(), *_sdks()]
     if form == "json":
         print_json([asdict(check) for check in checks])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 
@@ -66,8 +67,16 @@ def print_json(value: Any) -> None:
 
 
 def say(text: str) -> None:
-    """Progress, on stderr."""
-    click.echo(text, err=True)
+    """Progress, on stderr. A reader who has gone does not stop the work that it tells of."""
+    try:
+        click.echo(text, err=True)
+    except BrokenPipeError:
+        mute(sys.stderr)
+
+
+def mute(stream: TextIO) -> None:
+    """Send what is still to be written to ``stream``, whose reader has gone, to nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def ask(question: str) -> bool:

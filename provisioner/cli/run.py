@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 
 import click
 
+from provisioner.cli.options import mute, say
 from provisioner.errors import InputError, ProvisionError
 
 INTERRUPTED = 130
@@ -20,6 +22,7 @@ def run(command: click.Command, arguments: Sequence[str], name: str) -> int:
     """Run ``command``; its exit code."""
     debug = "--debug" in arguments
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.WARNING)
+    _take_every_stop_alike()
     try:
         result = command.main(list(arguments), prog_name=name, standalone_mode=False)
     except click.exceptions.Exit as leaving:
@@ -31,13 +34,25 @@ def run(command: click.Command, arguments: Sequence[str], name: str) -> int:
         return _usage(error)
     except BrokenPipeError:
         # The reader of our output has gone: nothing more can be said, and nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        mute(sys.stdout)
         return 0
     except Exception as error:  # noqa: BLE001  # the last resort: a user sees a message, never a traceback
         if debug:
             traceback.print_exc()
         return _explain(error)
     return result if isinstance(result, int) else 0
+
+
+def _take_every_stop_alike() -> None:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does: in order, with its locks let go and its exit code."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, stop)
 
 
 def _usage(error: click.ClickException) -> int:
@@ -83,6 +98,6 @@ def _code_of_runtime_error(error: Exception) -> int | None:
 
 
 def _complain(message: str, hint: str | None) -> None:
-    click.echo(f"error: {message}", err=True)
+    say(f"error: {message}")
     if hint:
-        click.echo(f"  next: {hint}", err=True)
+        say(f"  next: {hint}")

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from provisioner.cli.options import say
 from provisioner.errors import Diagnostic
 from provisioner.summary import AttributeChange, ResourceChange, Summary
 from provisioner.terraform.stream import Event, Progress
@@ -125,7 +126,7 @@ class ProgressLines:
         if isinstance(event, Progress):
             self._progress(event)
         elif isinstance(event, Diagnostic) and event.severity == "warning":
-            click.echo(coloured(f"  warning: {event.summary}", "yellow", err=True), err=True)
+            say(coloured(f"  warning: {event.summary}", "yellow", err=True))
 
     def _progress(self, event: Progress) -> None:
         if event.phase == "start" or event.action == "read":
@@ -134,4 +135,4 @@ class ProgressLines:
         words = {"complete": _DONE, "progress": _DOING}.get(event.phase)
         said = words.get(event.action, event.action) if words else "failed"
         line = f"  {mark} {event.address.removeprefix('module.')}: {said} ({event.elapsed_seconds:.0f} s)"
-        click.echo(coloured(line, "red" if event.phase == "errored" else colour, err=True), err=True)
+        say(coloured(line, "red" if event.phase == "errored" else colour, err=True))

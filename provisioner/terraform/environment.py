@@ -54,7 +54,8 @@ def cli_configuration(environ: Mapping[str, str]) -> CliConfiguration:
         if not path.is_dir():
             raise InputError(
                 f"PROVISION_PLUGIN_MIRROR names {mirror!r}, which is not a folder",
-                hint="name the folder that holds registry.terraform.io/, as `terraform providers mirror` makes it",
+                hint="name the folder that holds registry.terraform.io/, as "
+                "`terraform providers mirror` makes it",
             )
         lines += [
             "provider_installation {",

@@ -31,10 +31,15 @@ _POLL_SECONDS = 0.02
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 OnEvent = Callable[[Event], None]
+OnStart = Callable[["ProcessId"], None]
 
 
 def ignore_event(_event: Event) -> None:
     """The listener of those who do not want to hear."""
+
+
+def ignore_start(_process: ProcessId) -> None:
+    """For runs that nobody has to find again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +60,42 @@ class ProcessId:
 
 
 class Run:
-    """One Terraform process that we started, and the log it writes."""
+    """One Terraform process of ours, and the log it writes. ``interrupted``: somebody asked it to stop."""
 
     def __init__(self, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str], log: Path) -> None:
         self.log = log
-        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.interrupted = False
+        self._argv = list(argv)
+        self._cwd = cwd
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def complete(
+        self, on_event: OnEvent = ignore_event, on_start: OnStart = ignore_start
+    ) -> tuple[int, StreamResult]:
+        """Start it and follow it to its end; its exit code and all that its stream told.
+
+        ``on_start`` hears who it is before anything else happens, so that it can be noted.
+        """
+        result = StreamResult()
+        # Before the start: a signal in between would leave a Terraform that nobody watches.
+        with self._forwarding_signals():
+            process = self._start()
+            on_start(ProcessId(process.pid, _start_time(process.pid)))
+            listener = on_event
+            for event in follow(self.log, result, lambda: process.poll() is None):
+                listener = _tell(listener, event)
+        return process.wait(), result
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW
-        descriptor = os.open(log, flags, 0o600)
+        descriptor = os.open(self.log, flags, 0o600)
         try:
             self._process = subprocess.Popen(
-                list(argv),
-                cwd=cwd,
-                env=dict(environment),
+                self._argv,
+                cwd=self._cwd,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=descriptor,
@@ -74,19 +103,12 @@ class Run:
                 umask=0o077,
             )
         except OSError as error:
-            raise UpstreamError(f"{argv[0]} could not be started: {error}") from error
+            raise UpstreamError(f"{self._argv[0]} could not be started: {error}") from error
         finally:
             os.close(descriptor)
-        self.process = ProcessId(self._process.pid, _start_time(self._process.pid))
-        self.interrupted = False
-
-    def wait(self, on_event: OnEvent = ignore_event) -> tuple[int, StreamResult]:
-        """Follow the run to its end; its exit code and all that its stream told."""
-        result = StreamResult()
-        with self._forwarding_signals():
-            for event in follow(self.log, result, lambda: self._process.poll() is None):
-                on_event(event)
-        return self._process.wait(), result
+        if self.interrupted:
+            self._process.send_signal(signal.SIGINT)  # it came before there was a process to send it to
+        return self._process
 
     @contextmanager
     def _forwarding_signals(self) -> Iterator[None]:
@@ -100,19 +122,35 @@ class Run:
                 _log.warning(
                     "still waiting for Terraform (process %s) to stop cleanly; killing it now could leave "
                     "resources behind that its state does not know",
-                    self.process.pid,
+                    self._process.pid if self._process else "not started yet",
                 )
                 return
             self.interrupted = True
             _log.warning("%s: asking Terraform to stop cleanly", signal.Signals(number).name)
-            self._process.send_signal(signal.SIGINT)
+            if self._process is not None:
+                self._process.send_signal(signal.SIGINT)
 
-        before = {number: signal.signal(number, forward) for number in _SIGNALS}
+        # What the caller has us ignore stays ignored: under nohup, a hangup is not meant for us.
+        before = {
+            number: signal.signal(number, forward)
+            for number in _SIGNALS
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _tell(listener: OnEvent, event: Event) -> OnEvent:
+    """Tell the listener, and return who is to be told next: a listener that fails is told nothing more."""
+    try:
+        listener(event)
+    except Exception:  # noqa: BLE001  # whatever a listener does, Terraform is followed to its end
+        _log.warning("no more progress is shown", exc_info=True)
+        return ignore_event
+    return listener
 
 
 def _start_time(pid: int) -> float:

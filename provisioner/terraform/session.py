@@ -14,12 +14,16 @@ from provisioner.errors import Diagnostic, InterruptedRunError, TerraformError
 from provisioner.terraform import commands
 from provisioner.terraform.environment import build_environment, cache_directory, cli_configuration
 from provisioner.terraform.locate import Executable
-from provisioner.terraform.runner import OnEvent, ProcessId, Run, ignore_event
+from provisioner.terraform.runner import OnEvent, OnStart, ProcessId, Run, ignore_event
 from provisioner.terraform.stream import StreamResult
 from provisioner.workspace import Workspace
 from stacks.state.files import locked, make_private_folder, write_private
 
 _TAIL_LINES = 25
+APPLYING = frozenset({"apply"})
+PREPARING = frozenset({"init", "plan", "import", "state"})
+"""The verbs that nothing has to be recovered from; but the next run has to wait for them."""
+
 _INIT_WAIT_SECONDS = 1800  # a first download of a large provider on a slow line
 
 
@@ -87,18 +91,15 @@ class Session:
             raise self._failure("plan", code, stream)
         return PlanOutcome(code == 2, stream)
 
-    def start_apply(self, log: str) -> Run:
-        """Start applying the saved plan; the caller notes who it is before waiting for it."""
-        argv = commands.apply(self.executable, str(self.workspace.plan), lock_timeout=self._lock_timeout)
-        return self._start(log, argv)
-
-    def finish_apply(self, run: Run) -> StreamResult:
-        """Follow an apply to its end.
+    def apply(self, log: str, on_start: OnStart) -> StreamResult:
+        """Apply the saved plan; ``on_start`` notes who is at it, ``log`` names its log.
 
         Raises :class:`TerraformError` when it failed, :class:`InterruptedRunError` when it was stopped: in
         both cases what was done until then is in the state.
         """
-        code, stream = run.wait(self._on_event)
+        argv = commands.apply(self.executable, str(self.workspace.plan), lock_timeout=self._lock_timeout)
+        run = self._new_run(log, argv)
+        code, stream = run.complete(self._on_event, on_start)
         if run.interrupted and code != 0:
             raise InterruptedRunError(
                 "interrupted: Terraform stopped cleanly and kept its state",
@@ -135,12 +136,12 @@ class Session:
 
     # --- running --------------------------------------------------------------------------------------
 
-    def _start(self, verb: str, argv: Sequence[str]) -> Run:
+    def _new_run(self, verb: str, argv: Sequence[str]) -> Run:
         return Run(argv, cwd=self.workspace.root, environment=self._environment, log=self.workspace.log(verb))
 
     def _run(self, verb: str, argv: Sequence[str]) -> tuple[int, StreamResult]:
-        run = self._start(verb, argv)
-        code, stream = run.wait(self._on_event)
+        run = self._new_run(verb, argv)
+        code, stream = run.complete(self._on_event)
         if run.interrupted:
             raise InterruptedRunError(f"interrupted during terraform {verb}: nothing was changed")
         return code, stream
@@ -149,8 +150,10 @@ class Session:
         """Run a verb that prints one JSON document; its log, which may hold secrets, does not stay."""
         log = self.workspace.log(verb)
         try:
-            run = self._start(verb, argv)
-            code, stream = run.wait()
+            run = self._new_run(verb, argv)
+            code, stream = run.complete()
+            if run.interrupted:
+                raise InterruptedRunError(f"interrupted during terraform {verb}: nothing was changed")
             if code != 0:
                 raise self._failure(verb, code, stream)
             return json.loads(log.read_bytes())
@@ -203,21 +206,23 @@ def _listing(folder: Path) -> list[list[Any]]:
     for directory, _, names in os.walk(folder, followlinks=True):
         for name in names:
             path = Path(directory, name)
-            stat = path.stat()
+            # A link into a plugin cache that was cleared is listed as what it is: init then runs again.
+            stat = path.stat() if path.exists() else path.lstat()
             entries.append([path.relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns])
     return sorted(entries)
 
 
-def process_at_work(workspace: Workspace) -> ProcessId | None:
-    """A Terraform that runs in this workspace, found by its working directory.
+def process_at_work(workspace: Workspace, verbs: frozenset[str] = APPLYING) -> ProcessId | None:
+    """A Terraform that runs one of ``verbs`` in this workspace, found by its working directory.
 
-    For the moment between the start of a process and the note of its number in the journal.
+    For the moment between the start of a process and the note of its number in the journal, and for those
+    that are not noted at all.
     """
     import psutil
 
     root = str(workspace.root.resolve())
     for process in psutil.process_iter(["cwd", "create_time", "cmdline"]):
         info = process.info
-        if info["cwd"] == root and "apply" in (info["cmdline"] or ()):
+        if info["cwd"] == root and verbs & set(info["cmdline"] or ()):
             return ProcessId(process.pid, info["create_time"])
     return None

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
 
 from provisioner.catalog import PROVIDERS
 from provisioner.errors import CredentialsError, UpstreamError
@@ -47,6 +57,7 @@ _UNSET = frozenset(
         "OwnershipControlsNotFoundError",
         "ServerSideEncryptionConfigurationNotFoundError",
         "NoSuchBucketPolicy",
+        "NoSuchTagSet",
     }
 )
 
@@ -81,6 +92,20 @@ class Aws:
         """Whether the service understands a capability of the catalog."""
         return self._has(capability, self._manifest.compatibility or "")
 
+    @property
+    def bucket_resource(self) -> str:
+        """The bucket: everything else is a setting of it."""
+        return "aws_s3_bucket.this"
+
+    def credentials_end_within(self, seconds: int) -> bool:
+        """Known of credentials with an end: of a role, of SSO, or with AWS_CREDENTIAL_EXPIRATION."""
+        with _translated("reading the credentials"):
+            credentials = self._session.get_credentials()
+            if not isinstance(credentials, RefreshableCredentials):
+                return False
+            credentials.get_frozen_credentials()  # takes fresh ones, where those are to be had
+            return bool(credentials.refresh_needed(seconds))
+
     def account(self) -> str | None:
         """The account id that STS names; None for a service without STS, once it has accepted the keys."""
         with _translated("asking who we are"):
@@ -98,7 +123,7 @@ class Aws:
         if store.bucket is not None:
             return store.bucket
         salt = account or self._manifest.account or self._manifest.endpoint_url or ""
-        return generated_bucket(self._manifest.name, store.name, salt)
+        return generated_bucket(self._manifest.name, store.renamed_from or store.name, salt)
 
     def identifiers(self, account: str | None) -> dict[str, str]:
         """Buckets and roles: creating one that is already there fails, so a cut-off run must find them."""
@@ -109,7 +134,7 @@ class Aws:
         }
         roles = {
             f"module.connector_{connector.name}.aws_iam_role.this": role_name(
-                self._manifest.name, connector.name
+                self._manifest.name, connector.renamed_from or connector.name
             )
             for connector in self._manifest.connectors
             if connector.auth_method == "iam-role"
@@ -197,7 +222,7 @@ class Aws:
     def orphans(self, intents: Sequence[Intent], since: datetime) -> list[Intent]:
         """Buckets and roles of ours that were made after the cut-off run began.
 
-        A bucket of that name which belongs to somebody else, or is older than the run, is never taken over.
+        What is older than the run, or carries the tags of something else, is never taken over.
         """
         since -= _CLOCK_SKEW
         made: dict[tuple[str, str], datetime] = {}
@@ -216,7 +241,21 @@ class Aws:
             if intent.identifier is not None
             and (created := made.get((intent.type, intent.identifier))) is not None
             and created >= since
+            and self._is_ours(intent)
         ]
+
+    def _is_ours(self, intent: Intent) -> bool:
+        """Whether the tags do not speak against it: a run that was cut off may not have come to set them."""
+        name = intent.identifier or ""
+        if intent.type == "aws_s3_bucket":
+            tags = (self._setting(lambda: self._s3.get_bucket_tagging(Bucket=name)) or {}).get("TagSet", [])
+        elif not self.can("iam_tags"):
+            return True
+        else:
+            tags = (self._setting(lambda: self._iam.list_role_tags(RoleName=name)) or {}).get("Tags", [])
+        found = {tag["Key"]: tag["Value"] for tag in tags}
+        ours = {"provisioned-by": "stack-provisioner", "stack": self._manifest.name}
+        return not found or ours.items() <= found.items()
 
     def _setting(self, ask: Callable[[], Any]) -> Any:
         """The answer, or None where the service says that there is no such thing."""
@@ -265,6 +304,12 @@ def _translated(doing: str) -> Iterator[None]:
             f"no complete AWS credentials were found ({error})",
             hint="run `aws configure` or `aws sso login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY",
+        ) from error
+    except (CredentialRetrievalError, ProfileNotFound, SSOError, TokenRetrievalError) as error:
+        raise CredentialsError(f"{doing}: {error}", hint="log in again, or correct AWS_PROFILE") from error
+    except RuntimeError as error:  # botocore's own word for credentials that stay expired when refreshed
+        raise CredentialsError(
+            f"{doing}: {error}", hint="the credentials have expired: log in again"
         ) from error
     except ClientError as error:
         code = _code(error)

@@ -51,6 +51,16 @@ class Contents:
 class Cloud(Protocol):
     """One cloud, spoken to with the credentials of whoever runs the command."""
 
+    @property
+    def bucket_resource(self) -> str:
+        """The resource of a store's module whose loss is the loss of its data, as ``type.name``."""
+
+    def credentials_end_within(self, seconds: int) -> bool:
+        """Whether the credentials in use end so soon; no, where they do not say.
+
+        Raises :class:`provisioner.errors.CredentialsError` when they have ended or cannot be had.
+        """
+
     def account(self) -> str | None:
         """The account that the credentials belong to; None where there is no such thing.
 

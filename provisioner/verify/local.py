@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -30,9 +30,19 @@ class LocalDisk:
     def directory(self, store: ArtifactStore) -> Path:
         """Where a store lies: as the manifest says, from its own folder on, else below the state's home."""
         if store.bucket is None:
-            return self._places.home / "local_stores" / self._manifest.name / store.name
+            first_name = store.renamed_from or store.name
+            return self._places.home / "local_stores" / self._manifest.name / first_name
         base = Path(os.path.normpath(self._places.manifest / store.bucket))
         return base / store.prefix if store.prefix else base
+
+    @property
+    def bucket_resource(self) -> str:
+        """The directory itself."""
+        return "terraform_data.directory"
+
+    def credentials_end_within(self, seconds: int) -> bool:  # noqa: ARG002  # the protocol's signature
+        """A disk needs no credentials."""
+        return False
 
     def account(self) -> str | None:
         """There is no account on a disk."""
@@ -64,11 +74,11 @@ class LocalDisk:
         return [f"{store.name}: {problem}" for store, problem in found if problem is not None]
 
     def contents(self, bucket: str) -> Contents:
-        """The files below a directory."""
+        """The files below a directory; where there are none, the directories in it, which keep it, too."""
         root = Path(bucket)
-        files = list(islice((path for path in root.rglob("*") if not path.is_dir()), _COUNTED + 1))
-        names = tuple(path.relative_to(root).as_posix() for path in files[:_EXAMPLES])
-        return Contents(min(len(files), _COUNTED), 0, names, more=len(files) > _COUNTED)
+        entries = list(islice(_files(root), _COUNTED + 1)) or list(islice(root.rglob("*"), _COUNTED + 1))
+        names = tuple(path.relative_to(root).as_posix() for path in entries[:_EXAMPLES])
+        return Contents(min(len(entries), _COUNTED), 0, names, more=len(entries) > _COUNTED)
 
     def empty(self, bucket: str) -> None:
         """Delete everything below a directory, but not the directory."""
@@ -93,6 +103,11 @@ class LocalDisk:
         if not store.existing and stat.S_IMODE(mode) != _MODE:
             return f"{directory} has mode {stat.S_IMODE(mode):04o} instead of {_MODE:04o}"
         return None
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Everything below ``root`` that is no directory; a link to one is not one."""
+    return (path for path in root.rglob("*") if path.is_symlink() or not path.is_dir())
 
 
 def connect(manifest: Manifest, places: Places) -> LocalDisk:

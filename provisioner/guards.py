@@ -1,0 +1,121 @@
+"""What is refused before anything is changed: what could lose data, or could not be brought to its end."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from provisioner.errors import CredentialsError, NotEmptyError, ProtectedError, SafetyError
+from provisioner.terraform.session import PlanOutcome
+from provisioner.verify.base import Contents
+from provisioner.work import Work
+
+_ROOM_BYTES = 64 << 20  # Terraform's state, its copies and its logs, many times over
+_LAST_MINUTE = 60
+_SOON = 15 * 60
+_OF_STORE = re.compile(r"module\.store_([^.]+)\.([^\[]+)(\[.*\])?")
+
+
+@dataclass(frozen=True, slots=True)
+class FilledBucket:
+    """A bucket that holds something: whose it is, and what."""
+
+    store: str
+    name: str
+    contents: Contents
+
+    def __str__(self) -> str:
+        return f"{self.store} ({self.name}) still holds {self.contents}"
+
+
+def refuse_what_may_not_end(work: Work) -> None:
+    """Refuse to start what could not be brought to its end, for lack of room or of time.
+
+    Raises :class:`SafetyError` for a disk that is nearly full, and :class:`CredentialsError` for
+    credentials in their last minute.
+    """
+    free = work.workspace.free_bytes()
+    if free < _ROOM_BYTES:
+        raise SafetyError(
+            f"only {free >> 20} MiB are free on the disk of {work.workspace.path}: if it fills up in the "
+            "middle of an apply, Terraform cannot store its state",
+            hint=f"make room: at least {_ROOM_BYTES >> 20} MiB",
+        )
+    if work.cloud.credentials_end_within(_LAST_MINUTE):
+        raise CredentialsError(
+            "the credentials end within a minute: they would not outlive this run", hint="log in again"
+        )
+    if work.cloud.credentials_end_within(_SOON):
+        work.say(f"warning: the credentials end within {_SOON // 60} minutes")
+
+
+def refuse_protected(work: Work) -> None:
+    """Refuse a destroy while a store is protected, in the manifest at hand or in what was applied."""
+    before = work.applied_manifest()
+    stores = {store.name: store for store in before.artifact_stores} if before else {}
+    for store in work.manifest.artifact_stores:
+        stores.pop(store.renamed_from or "", None)
+        stores[store.name] = store
+    protected = [store.name for store in stores.values() if store.protect and not store.existing]
+    if protected:
+        options = " ".join(f"--set artifact_stores.{name}.protect=false" for name in protected)
+        raise ProtectedError(
+            f"protected against destruction: {', '.join(protected)}",
+            hint=f"set `protect: false` in the manifest and have it reviewed, or repeat with {options}",
+        )
+
+
+def refuse_data_loss(work: Work, outcome: PlanOutcome) -> None:
+    """Refuse an apply that would delete or replace a bucket which is protected or not empty.
+
+    What counts is the manifest as it was applied: taking a store out of the file, or giving its bucket
+    another name, must not be a way around its protection.
+    """
+    lost = _lost_stores(work, outcome)
+    before = work.applied_manifest() if lost else None
+    if before is None:
+        return
+    stores = {store.name: store for store in before.artifact_stores}
+    protected = [name for name in lost if name in stores and stores[name].protect]
+    if protected:
+        raise ProtectedError(
+            f"this apply would delete the bucket of {', '.join(protected)}, which is protected",
+            hint="set `protect: false` on it and apply that first; or put it back as it was, or use "
+            "`renamed_from` if it only got another name",
+        )
+    filled = filled_buckets(work, outcome)
+    if filled:
+        named = "; ".join(str(bucket) for bucket in filled)
+        raise NotEmptyError(
+            f"this apply would delete a bucket that is not empty: {named}",
+            hint="copy away what is needed and empty it first",
+        )
+
+
+def filled_buckets(work: Work, outcome: PlanOutcome) -> list[FilledBucket]:
+    """The buckets that this plan would delete or replace although something is in them."""
+    lost = _lost_stores(work, outcome)
+    outputs = work.known_outputs().get("artifact_stores", {}) if lost else {}
+    filled = []
+    for store in lost:
+        if store not in outputs:
+            continue  # made by a run that did not end well, and never handed to anybody
+        bucket = outputs[store].get("bucket", outputs[store]["path"])
+        contents = work.cloud.contents(bucket)
+        if not contents.empty:
+            filled.append(FilledBucket(store, bucket, contents))
+    return filled
+
+
+def _lost_stores(work: Work, outcome: PlanOutcome) -> list[str]:
+    """The stores whose bucket this plan deletes or replaces, by the names they were applied under."""
+    renamed = {store.name: store.renamed_from for store in work.manifest.artifact_stores}
+    before = work.applied_manifest()
+    known = {store.name for store in before.artifact_stores} if before else set()
+    lost = []
+    for change in outcome.stream.planned:
+        match = _OF_STORE.fullmatch(change.address)
+        if match and match[2] == work.cloud.bucket_resource and change.action in {"delete", "replace"}:
+            name = match[1]
+            lost.append(name if name in known else renamed.get(name) or name)
+    return lost
