@@ -192,7 +192,9 @@ class KeyedArtifactStore(OpeningStore):
             self._delete([Entry(source, is_dir=False)])
             return
         entries = list(self._list(source, deep=True))
-        self._make_directory(target)
+        found = self._directory(source)
+        if not entries or (found is not None and found.modified is not None):
+            self._make_directory(target)  # it was made, so it stays when its last file goes
         for entry in entries:
             if entry.is_dir:
                 self._make_directory(target + entry.key[len(source) :])

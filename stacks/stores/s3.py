@@ -58,6 +58,7 @@ class S3ArtifactStore(KeyedArtifactStore):
         self.bucket, _, prefix = split_scheme(self.path)[1].partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self._live: S3Clients | None = None
+        self._whole_without_range = False  # learnt: some services answer a range that is all with all
         self._lock = threading.Lock()
         self._cached: CachedCredentials[AwsCredentials] | None = None
 
@@ -177,23 +178,28 @@ class S3ArtifactStore(KeyedArtifactStore):
         def fetch(clients: S3Clients) -> tuple[Data, FileStat]:
             if clients.fast is None or _ODD_FOR_OBSTORE.search(full):
                 return self._read_sdk(clients, key, start, stop, etag)
-            options: dict[str, Any] = {"range": (start, stop)}
-            if etag is not None:
-                options["if_match"] = etag
-            found = clients.obstore.get(clients.fast, full, options=options)
+            options: dict[str, Any] = {} if etag is None else {"if_match": etag}
+            if start == 0 and self._whole_without_range:
+                whole = clients.obstore.get(clients.fast, full, options=options)
+                if whole.meta["size"] <= stop:
+                    return whole.bytes(), self._described(key, whole.meta)
+            found = clients.obstore.get(clients.fast, full, options={**options, "range": (start, stop)})
             return found.bytes(), self._described(key, found.meta)
 
         try:
             return self._run(fetch, tries=_READ_TRIES)
         except Exception as error:
             fault = s3_errors.read_fault(error) if s3_errors.is_foreign(error) else None
-            if (
-                fault is not None and fault.status == 416
-            ):  # nothing at ``start``: an empty file, or a shorter one
+            if fault is None:
+                raise
+            if "non-partial response" in fault.text:
+                self._whole_without_range = True
+                return self._run(lambda clients: self._read_sdk(clients, key, start, stop, etag))
+            if fault.status == 416:  # nothing at ``start``: an empty file, or one that became shorter
                 found = self._head(key)
                 if found is not None:
                     return b"", found
-            if fault is not None and fault.missing and fault.code != "NoSuchBucket":
+            if fault.missing and fault.code != "NoSuchBucket":
                 self._missing(key)
             raise
 
@@ -211,7 +217,9 @@ class S3ArtifactStore(KeyedArtifactStore):
         with found["Body"] as body:
             content = body.read()
         total = found.get("ContentRange", "").rpartition("/")[2]
-        return content, self._from_response(key, found, int(total) if total.isdigit() else len(content))
+        if not total:  # the service ignored the range
+            return content[start:stop], self._from_response(key, found, len(content))
+        return content, self._from_response(key, found, int(total))
 
     def _put(self, key: str, content: bytes, condition: Condition) -> str | None:
         full = self._prefix + key

@@ -12,8 +12,9 @@ import pytest
 RIGS: dict[str, Callable[[Path], AbstractContextManager[rigs.Rig]]] = {
     "local": rigs.local_rig,
     "moto": rigs.moto_rig,
+    "rclone": rigs.rclone_rig,
 }
-S3_RIGS = ["moto"]
+S3_RIGS = ["moto", "rclone"]
 Start = Callable[[str], rigs.Rig]
 
 

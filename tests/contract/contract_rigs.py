@@ -188,3 +188,16 @@ def moto_rig(folder: Path) -> Iterator[S3Rig]:
         [tool("moto_server"), "-H", "127.0.0.1", "-p", str(port)], f"{url}/moto-api/", folder / "log"
     ):
         yield s3_rig("moto", url, "test", "testtest", frozenset({"keys with line breaks"}))
+
+
+@contextmanager
+def rclone_rig(folder: Path) -> Iterator[S3Rig]:
+    """rclone's own S3 service over a folder: another implementation of the protocol than moto's."""
+    data = folder / "data"
+    data.mkdir(parents=True)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    options = ["--addr", f"127.0.0.1:{port}", "--auth-key", "test,testtest", "--config", str(folder / "none")]
+    command = [tool("rclone"), "serve", "s3", *options, "--vfs-cache-mode", "off", str(data)]
+    with running(command, url, folder / "log"):
+        yield s3_rig("rclone", url, "test", "testtest", frozenset({"conditional writes", "odd keys", "directory markers"}))

@@ -47,6 +47,7 @@ def test_rmtree_leaves_no_odd_key_behind(odd: Scene) -> None:
 
 
 def test_an_empty_file_in_a_listing_is_no_directory(s3: Scene) -> None:
+    s3.rig.needs("directory markers")
     s3.put("empty", b"")
     s3.put("marked/", b"")
     entries = list(s3.store.walk(s3.store.path))

@@ -118,6 +118,7 @@ def test_walk_of_nothing(tree: Scene) -> None:
 
 
 def test_made_directories_are_there_while_they_are_empty(scene: Scene) -> None:
+    scene.rig.needs("directory markers")
     scene.store.makedirs(scene.at("x/y/z"))
     for key in ("x", "x/y", "x/y/z"):
         assert scene.store.isdir(scene.at(key))
@@ -140,6 +141,7 @@ def test_made_directories_are_there_while_they_are_empty(scene: Scene) -> None:
 
 
 def test_mkdir_needs_the_parent_and_a_free_name(scene: Scene) -> None:
+    scene.rig.needs("directory markers")
     with pytest.raises(FileNotFoundError, match="one"):
         scene.store.mkdir(scene.at("one/two"))
     scene.store.mkdir(scene.at("one"))
@@ -202,6 +204,7 @@ def test_rename_onto_itself_keeps_the_file(tree: Scene) -> None:
 
 
 def test_rename_moves_a_whole_directory(tree: Scene) -> None:
+    tree.rig.needs("directory markers")
     tree.store.makedirs(tree.at("a/empty"))
     tree.store.rename(tree.at("a"), tree.at("moved/here"))
     assert tree.files() == [
@@ -218,6 +221,7 @@ def test_rename_moves_a_whole_directory(tree: Scene) -> None:
 
 
 def test_rename_of_a_directory_to_what_is_there(tree: Scene) -> None:
+    tree.rig.needs("directory markers")
     with pytest.raises(FileExistsError):
         tree.store.rename(tree.at("a"), tree.at("ab"))
     with pytest.raises(NotADirectoryError):
@@ -242,6 +246,7 @@ def test_remove(tree: Scene) -> None:
 
 
 def test_rmtree(tree: Scene) -> None:
+    tree.rig.needs("directory markers")
     tree.store.makedirs(tree.at("a/empty/deep"))
     tree.store.rmtree(tree.at("a"))
     assert tree.files() == ["ab/five.txt", "top.txt"]
@@ -264,6 +269,7 @@ def test_more_files_than_one_request_holds(scene: Scene) -> None:
 
 
 def test_copytree(tree: Scene) -> None:
+    tree.rig.needs("directory markers")
     tree.store.makedirs(tree.at("a/empty"))
     tree.store.copytree(tree.at("a"), tree.at("copy"))
     assert [key for key in tree.files() if key.startswith("copy")] == [
@@ -283,6 +289,7 @@ def test_copytree(tree: Scene) -> None:
 
 
 def test_copying_to_another_store(tree: Scene) -> None:
+    tree.rig.needs("directory markers")
     other, prefix = tree.rig.fresh()
     tree.store.copytree_to(tree.at("a"), other, f"{other.path}/from-a")
     assert tree.rig.outside.get(f"{prefix}/from-a/b/c/four.txt") == b"a/b/c/four.txt"
