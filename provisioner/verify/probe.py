@@ -12,7 +12,7 @@ from provisioner.manifest import ArtifactStore, Manifest
 from stacks import Client
 from stacks.errors import CredentialsError, StorePermissionError
 from stacks.state import StateFile
-from stacks.stores import BaseArtifactStore
+from stacks.stores.base import BaseArtifactStore
 
 _CONTENT = b"a probe of stack-provisioner: it may be deleted\n"
 _SETTLE_SECONDS = 60.0  # IAM is eventually consistent: a new role works after some seconds
