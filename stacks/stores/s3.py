@@ -14,7 +14,7 @@ from stacks.stores import s3_errors
 from stacks.stores.keyed import KeyedArtifactStore
 from stacks.stores.paths import split_scheme
 from stacks.stores.s3_config import parse_settings
-from stacks.stores.types import Condition, Data, Entry, FileStat, PathType, Upload
+from stacks.stores.types import Condition, Data, Entry, FileStat, PathType, Upload, bare_etag
 
 if TYPE_CHECKING:
     from stacks.stores.s3_clients import S3Clients
@@ -173,21 +173,8 @@ class S3ArtifactStore(KeyedArtifactStore):
         return FileStat(self._uri(key), 0, marker[2] if marker else None, is_dir=True)
 
     def _read(self, key: str, start: int, stop: int, etag: str | None) -> tuple[Data, FileStat]:
-        full = self._prefix + key
-
-        def fetch(clients: S3Clients) -> tuple[Data, FileStat]:
-            if clients.fast is None or _ODD_FOR_OBSTORE.search(full):
-                return self._read_sdk(clients, key, start, stop, etag)
-            options: dict[str, Any] = {} if etag is None else {"if_match": etag}
-            if start == 0 and self._whole_without_range:
-                whole = clients.obstore.get(clients.fast, full, options=options)
-                if whole.meta["size"] <= stop:
-                    return whole.bytes(), self._described(key, whole.meta)
-            found = clients.obstore.get(clients.fast, full, options={**options, "range": (start, stop)})
-            return found.bytes(), self._described(key, found.meta)
-
         try:
-            return self._run(fetch, tries=_READ_TRIES)
+            return self._run(lambda clients: self._fetch(clients, key, start, stop, etag), tries=_READ_TRIES)
         except Exception as error:
             fault = s3_errors.read_fault(error) if s3_errors.is_foreign(error) else None
             if fault is None:
@@ -202,6 +189,20 @@ class S3ArtifactStore(KeyedArtifactStore):
             if fault.missing and fault.code != "NoSuchBucket":
                 self._missing(key)
             raise
+
+    def _fetch(
+        self, clients: S3Clients, key: str, start: int, stop: int, etag: str | None
+    ) -> tuple[Data, FileStat]:
+        full = self._prefix + key
+        if clients.fast is None or _ODD_FOR_OBSTORE.search(full):
+            return self._read_sdk(clients, key, start, stop, etag)
+        options: dict[str, Any] = {} if etag is None else {"if_match": etag}
+        if start == 0 and self._whole_without_range:
+            whole = clients.obstore.get(clients.fast, full, options=options)
+            if whole.meta["size"] <= stop:
+                return whole.bytes(), self._described(key, whole.meta)
+        found = clients.obstore.get(clients.fast, full, options={**options, "range": (start, stop)})
+        return found.bytes(), self._described(key, found.meta)
 
     def _read_sdk(
         self, clients: S3Clients, key: str, start: int, stop: int, etag: str | None
@@ -231,7 +232,7 @@ class S3ArtifactStore(KeyedArtifactStore):
             if condition.absent:
                 mode = "create"
             elif condition.etag is not None:
-                mode = {"e_tag": condition.etag}
+                mode = {"e_tag": bare_etag(condition.etag)}
             sent = clients.obstore.put(clients.fast_put, full, content, mode=mode, use_multipart=False)
             etag: str | None = sent["e_tag"]
             return etag
@@ -247,7 +248,7 @@ class S3ArtifactStore(KeyedArtifactStore):
         if condition.absent:
             request["IfNoneMatch"] = "*"
         elif condition.etag is not None:
-            request["IfMatch"] = condition.etag
+            request["IfMatch"] = bare_etag(condition.etag)
         sent = clients.sdk.put_object(**request, **self._extra(clients, "PutObject"))
         etag: str | None = sent.get("ETag")
         return etag

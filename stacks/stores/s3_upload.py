@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from stacks.stores.s3_clients import S3Clients
-from stacks.stores.types import Condition
+from stacks.stores.types import Condition, bare_etag
 
 UNDER_WAY = 4  # parts at once: 64 MiB of memory, and enough for a 10 Gbit/s line
 
@@ -75,7 +75,7 @@ class MultipartUpload:
             if self._condition.absent:
                 conditions["IfNoneMatch"] = "*"
             if self._condition.etag is not None:
-                conditions["IfMatch"] = self._condition.etag
+                conditions["IfMatch"] = bare_etag(self._condition.etag)
             if conditions and not clients.completes_conditionally:
                 self._check()
                 conditions = {}

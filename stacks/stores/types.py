@@ -61,3 +61,8 @@ class Upload(Protocol):
 
     def abort(self) -> None:
         """Leave nothing behind."""
+
+
+def bare_etag(etag: str) -> str:
+    """Without its quotes: Amazon takes both in a conditional write, Ceph up to 17 only this."""
+    return etag.strip('"')

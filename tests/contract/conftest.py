@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import Any
 
 import contract_rigs as rigs
 import pytest
@@ -13,8 +14,15 @@ RIGS: dict[str, Callable[[Path], AbstractContextManager[rigs.Rig]]] = {
     "local": rigs.local_rig,
     "moto": rigs.moto_rig,
     "rclone": rigs.rclone_rig,
+    "ceph": rigs.ceph_rig,
 }
-S3_RIGS = ["moto", "rclone"]
+SLOW = {"ceph"}
+
+
+def _params(*names: str) -> list[Any]:
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in names]
+
+
 Start = Callable[[str], rigs.Rig]
 
 
@@ -32,7 +40,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         yield get
 
 
-@pytest.fixture(params=RIGS)
+@pytest.fixture(params=_params(*RIGS))
 def rig(request: pytest.FixtureRequest, start: Start) -> rigs.Rig:
     return start(request.param)
 
@@ -42,7 +50,7 @@ def moto(start: Start) -> rigs.Rig:
     return start("moto")
 
 
-@pytest.fixture(params=S3_RIGS)
+@pytest.fixture(params=_params("moto", "rclone", "ceph"))
 def s3(request: pytest.FixtureRequest, start: Start) -> rigs.Scene:
     """A fresh store on every rig that speaks S3."""
     rig = start(request.param)

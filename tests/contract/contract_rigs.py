@@ -200,4 +200,21 @@ def rclone_rig(folder: Path) -> Iterator[S3Rig]:
     options = ["--addr", f"127.0.0.1:{port}", "--auth-key", "test,testtest", "--config", str(folder / "none")]
     command = [tool("rclone"), "serve", "s3", *options, "--vfs-cache-mode", "off", str(data)]
     with running(command, url, folder / "log"):
-        yield s3_rig("rclone", url, "test", "testtest", frozenset({"conditional writes", "odd keys", "directory markers"}))
+        yield s3_rig(
+            "rclone",
+            url,
+            "test",
+            "testtest",
+            frozenset({"conditional writes", "odd keys", "directory markers"}),
+        )
+
+
+@contextmanager
+def ceph_rig(folder: Path) -> Iterator[S3Rig]:
+    """Ceph's object gateway: the real thing, started in memory."""
+    import ceph_rgw
+
+    if absent := ceph_rgw.missing_programs():
+        pytest.skip(f"not installed: {', '.join(absent)} (Debian: radosgw ceph-mon ceph-osd ceph-common)")
+    with ceph_rgw.gateway(folder / "ceph") as service:
+        yield s3_rig("ceph", service.url, service.access_key, service.secret_key)
