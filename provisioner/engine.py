@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from provisioner import guards, register
-from provisioner.errors import InputError, LockedError, NotEmptyError
+from provisioner.errors import InputError, LockedError, NotEmptyError, UpstreamError
 from provisioner.journal import close_journal
-from provisioner.manifest import LoadedManifest, Manifest
+from provisioner.manifest import LoadedManifest
 from provisioner.recover import recover_if_cut_off
 from provisioner.render import render, write_rendering
 from provisioner.summary import Summary
@@ -25,6 +26,9 @@ from provisioner.workspace import Workspace
 from stacks.errors import StateLockedError
 from stacks.state import StateFile
 from stacks.state.files import locked
+
+if TYPE_CHECKING:
+    from provisioner.verify.probe import Probed
 
 Confirm = Callable[[Summary], bool]
 
@@ -92,10 +96,11 @@ class Engine:
             if not confirm(summary):
                 return Result(summary, changed=True, done=False)
             guards.refuse_what_may_not_end(work)
+            guards.discard_what_leaves_the_manifest(work, outcome)
             outputs = work.apply("apply", outcome)
             work.register(outputs)
             close_journal(work.workspace)
-            probes = self._probe(loaded.manifest) if verify else ()
+            probes = self._verify(work, outputs) if verify else ()
             return Result(summary, changed=True, done=True, probes=probes)
 
     def destroy(
@@ -121,6 +126,7 @@ class Engine:
             for bucket in filled:
                 self.say(f"emptying {bucket.store} ({bucket.name})")
                 work.cloud.empty(bucket.name)
+            guards.discard_what_leaves_the_manifest(work, outcome)
             if outcome.changes:
                 work.apply("destroy", outcome)
             register.deregister(self.state_file, loaded.manifest.name)
@@ -137,10 +143,31 @@ class Engine:
             session = self._session(workspace)
             recover_if_cut_off(self.state_file, session, places, self.say, self.on_event, push_state=True)
 
-    def _probe(self, manifest: Manifest) -> tuple[str, ...]:
+    def _verify(self, work: Work, outputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """Use each store as a program would, and compare its settings with the manifest."""
         from provisioner.verify.probe import probe  # brings the whole runtime, which only this needs
 
-        return probe(self.state_file, manifest, self.say)
+        probed = probe(self.state_file, work.manifest, self.say)
+        for item in probed:
+            self._forget_probe(work, item, outputs["artifact_stores"][item.store.name])
+        deviations = work.cloud.deviations()
+        if deviations:
+            raise UpstreamError(
+                f"applied and registered, but the settings are not as wanted: {'; '.join(deviations)}",
+                hint="run `provision drift`; if it finds nothing, the service does not understand them: see "
+                "`compatibility`",
+            )
+        return tuple(item.sentence for item in probed)
+
+    def _forget_probe(self, work: Work, probed: Probed, place: Mapping[str, str]) -> None:
+        """Delete the old versions of a probe: the connector may not, and they would keep a bucket from being empty."""
+        if probed.folder is None or "bucket" not in place:
+            return
+        prefix = "/".join(filter(None, (probed.store.prefix, probed.folder)))
+        try:
+            work.cloud.empty(place["bucket"], f"{prefix}/")
+        except UpstreamError as error:
+            self.say(f"{probed.store.name}: old versions of the probe stay below {prefix}/: {error}")
 
     # --- surroundings ---------------------------------------------------------------------------------
 

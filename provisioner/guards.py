@@ -94,17 +94,26 @@ def refuse_data_loss(work: Work, outcome: PlanOutcome) -> None:
 
 def filled_buckets(work: Work, outcome: PlanOutcome) -> list[FilledBucket]:
     """The buckets that this plan would delete or replace although something is in them."""
+    looked_at = ((store, name, work.cloud.contents(name)) for store, name in _lost_buckets(work, outcome))
+    return [FilledBucket(store, name, contents) for store, name, contents in looked_at if not contents.empty]
+
+
+def discard_what_leaves_the_manifest(work: Work, outcome: PlanOutcome) -> None:
+    """Remove the empty buckets of stores that are no longer in the manifest, where Terraform would not."""
+    kept = {store.name for store in work.manifest.artifact_stores}
+    for store, name in _lost_buckets(work, outcome):
+        if store not in kept:
+            work.cloud.discard(name)
+
+
+def _lost_buckets(work: Work, outcome: PlanOutcome) -> list[tuple[str, str]]:
+    """The buckets that this plan deletes or replaces: the store, and the bucket's name."""
     lost = _lost_stores(work, outcome)
     outputs = work.known_outputs().get("artifact_stores", {}) if lost else {}
-    filled = []
-    for store in lost:
-        if store not in outputs:
-            continue  # made by a run that did not end well, and never handed to anybody
-        bucket = outputs[store].get("bucket", outputs[store]["path"])
-        contents = work.cloud.contents(bucket)
-        if not contents.empty:
-            filled.append(FilledBucket(store, bucket, contents))
-    return filled
+    # One without an output was made by a run that did not end well, and never handed to anybody.
+    return [
+        (store, outputs[store].get("bucket", outputs[store]["path"])) for store in lost if store in outputs
+    ]
 
 
 def _lost_stores(work: Work, outcome: PlanOutcome) -> list[str]:

@@ -18,7 +18,7 @@ from provisioner.catalog import PROVIDERS, Provider
 from provisioner.errors import InputError
 from provisioner.hcl import quote
 from provisioner.manifest import ArtifactStore, Connector, Manifest
-from stacks.state.files import write_private
+from stacks.state.files import make_private_folder, write_private
 
 _CAPABILITIES = (
     "caller_identity",
@@ -159,11 +159,12 @@ def write_rendering(files: Mapping[str, str], target: Path, *, private: bool) ->
         if not path.resolve().is_relative_to(root):
             raise InputError(f"{name} leads outside of {target}", hint="remove the symbolic link there")
         if name in files:
-            path.parent.mkdir(parents=True, exist_ok=True)
             content = files[name].encode()
             if private:
+                make_private_folder(path.parent)
                 write_private(path, content)
             else:
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
         else:
             path.unlink()

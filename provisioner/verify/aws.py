@@ -200,10 +200,10 @@ class Aws:
         names = dict.fromkeys(version["Key"] for version in versions)
         return Contents(len(current), old, tuple(names)[:_EXAMPLES], more=bool(answer.get("IsTruncated")))
 
-    def empty(self, bucket: str) -> None:
-        """Delete all objects, versions, delete markers and unfinished uploads of a bucket."""
+    def empty(self, bucket: str, prefix: str = "") -> None:
+        """Delete all objects, versions, delete markers and unfinished uploads below a prefix."""
         with _translated(f"emptying {bucket}"):
-            for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
                 entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
                 objects: list[ObjectIdentifierTypeDef] = [
                     {"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries
@@ -213,11 +213,16 @@ class Aws:
                         Bucket=bucket, Delete={"Objects": objects, "Quiet": True}
                     )
                     _refuse_partial(bucket, answer.get("Errors", []))
-            for uploads in self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+            for uploads in self._s3.get_paginator("list_multipart_uploads").paginate(
+                Bucket=bucket, Prefix=prefix
+            ):
                 for upload in uploads.get("Uploads", []):
                     self._s3.abort_multipart_upload(
                         Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                     )
+
+    def discard(self, bucket: str) -> None:
+        """Nothing: Terraform deletes a bucket by what its state says, with or without a module."""
 
     def orphans(self, intents: Sequence[Intent], since: datetime) -> list[Intent]:
         """Buckets and roles of ours that were made after the cut-off run began.

@@ -82,8 +82,11 @@ class Cloud(Protocol):
     def contents(self, bucket: str) -> Contents:
         """What a bucket holds."""
 
-    def empty(self, bucket: str) -> None:
-        """Delete all objects and all their versions. There is no way back."""
+    def empty(self, bucket: str, prefix: str = "") -> None:
+        """Delete all objects below ``prefix`` and all their versions. There is no way back."""
+
+    def discard(self, bucket: str) -> None:
+        """Remove an empty bucket whose module has left the root, if Terraform cannot do that then."""
 
     def orphans(self, intents: Sequence[Intent], since: datetime) -> list[Intent]:
         """Those of ``intents`` that exist and were made after ``since``: by the run that was cut off."""

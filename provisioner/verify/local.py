@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from provisioner.errors import UpstreamError
 from provisioner.journal import Intent
 from provisioner.manifest import ArtifactStore, Manifest
 from provisioner.verify.base import Contents, Places
@@ -80,13 +81,25 @@ class LocalDisk:
         names = tuple(path.relative_to(root).as_posix() for path in entries[:_EXAMPLES])
         return Contents(min(len(entries), _COUNTED), 0, names, more=len(entries) > _COUNTED)
 
-    def empty(self, bucket: str) -> None:
+    def empty(self, bucket: str, prefix: str = "") -> None:
         """Delete everything below a directory, but not the directory."""
-        for entry in Path(bucket).iterdir():
+        root = Path(bucket, prefix)
+        for entry in root.iterdir() if root.is_dir() else ():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
+
+    def discard(self, bucket: str) -> None:
+        """Remove the directory: a destroy provisioner runs only while its module is in the root."""
+        try:
+            Path(bucket).rmdir()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise UpstreamError(
+                f"{bucket} could not be removed: {error.strerror}", hint="look at what is in it"
+            ) from error
 
     def orphans(self, intents: Sequence[Intent], since: datetime) -> list[Intent]:  # noqa: ARG002
         """None: see :meth:`identifiers`."""

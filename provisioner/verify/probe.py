@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from provisioner.errors import UpstreamError
@@ -21,8 +22,17 @@ _PAUSE_SECONDS = 2.0
 Say = Callable[[str], None]
 
 
-def probe(state_file: StateFile, manifest: Manifest, say: Say) -> tuple[str, ...]:
-    """Put, get, list and delete one object in each store; a sentence for each that works.
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A store that works: in words, and the folder in it whose old versions may now be deleted."""
+
+    store: ArtifactStore
+    sentence: str
+    folder: str | None
+
+
+def probe(state_file: StateFile, manifest: Manifest, say: Say) -> tuple[Probed, ...]:
+    """Put, get, list and delete one object in each store.
 
     Raises :class:`UpstreamError`, naming the store, the operation and the permission that it misses.
     """
@@ -30,9 +40,13 @@ def probe(state_file: StateFile, manifest: Manifest, say: Say) -> tuple[str, ...
     read_only = {connector.name for connector in manifest.connectors if connector.access == "read-only"}
     done = []
     for record in manifest.artifact_stores:
-        operations = ("list",) if record.connector in read_only else ("put", "get", "list", "delete")
-        _until_settled(record, partial(_use, client, record.name, operations), say)
-        done.append(f"{record.name}: {', '.join(operations)} work")
+        if record.connector in read_only:
+            _until_settled(record, partial(_look, client, record.name), say)
+            done.append(Probed(record, f"{record.name}: list works", None))
+            continue
+        folder = f".probe-{uuid.uuid4().hex}"
+        _until_settled(record, partial(_use, client, record.name, folder), say)
+        done.append(Probed(record, f"{record.name}: put, get, list and delete work", folder))
     return tuple(done)
 
 
@@ -54,12 +68,14 @@ def _until_settled(record: ArtifactStore, use: Callable[[], None], say: Say) -> 
             return
 
 
-def _use(client: Client, name: str, operations: tuple[str, ...]) -> None:
+def _look(client: Client, name: str) -> None:
     store = client.get_artifact_store(name)
-    if operations == ("list",):
-        _list(store, store.path)
-        return
-    folder = f"{store.path.rstrip('/')}/.probe-{uuid.uuid4().hex}"
+    _list(store, store.path)
+
+
+def _use(client: Client, name: str, below: str) -> None:
+    store = client.get_artifact_store(name)
+    folder = f"{store.path.rstrip('/')}/{below}"
     path = f"{folder}/object"
     store.makedirs(folder)
     try:
