@@ -160,7 +160,7 @@ class Engine:
         return tuple(item.sentence for item in probed)
 
     def _forget_probe(self, work: Work, probed: Probed, place: Mapping[str, str]) -> None:
-        """Delete the old versions of a probe: the connector may not, and they would keep a bucket from being empty."""
+        """Delete a probe's old versions: the connector may not, and with them a bucket is never empty."""
         if probed.folder is None or "bucket" not in place:
             return
         prefix = "/".join(filter(None, (probed.store.prefix, probed.folder)))
