@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from provisioner import guards, register
 from provisioner.errors import InputError, LockedError, NotEmptyError, UpstreamError
 from provisioner.journal import close_journal
-from provisioner.manifest import LoadedManifest
+from provisioner.manifest import LoadedManifest, load_manifest
 from provisioner.recover import recover_if_cut_off
 from provisioner.render import render, write_rendering
 from provisioner.summary import Summary
@@ -21,7 +21,7 @@ from provisioner.terraform.locate import Executable
 from provisioner.terraform.runner import OnEvent, ignore_event
 from provisioner.terraform.session import Session
 from provisioner.verify.base import Places, connect
-from provisioner.work import Say, Work
+from provisioner.work import Say, Work, snapshot
 from provisioner.workspace import Workspace
 from stacks.errors import StateLockedError
 from stacks.state import StateFile
@@ -75,9 +75,17 @@ class Engine:
             return Result(summary, outcome.changes, done=False)
 
     def drift(self, loaded: LoadedManifest) -> Result:
-        """How the cloud differs from what was last applied; nothing is written."""
-        with self._open(loaded) as work:
-            outcome = work.plan_refresh()
+        """How the cloud differs from what was last applied, whatever the manifest says by now."""
+        path = self.workspace(loaded.manifest.name).applied_manifest
+        if not path.is_file():
+            raise InputError(
+                f"{loaded.manifest.name} has not been applied yet", hint=f"run: provision apply {loaded.path}"
+            )
+        applied = load_manifest(path)
+        if snapshot(applied) != snapshot(loaded):
+            self.say(f"{loaded.path} has changes that are not applied: compared is what was applied")
+        with self._open(applied) as work:
+            outcome = work.plan_drift()
             unseen = work.cloud.deviations() if work.cloud.repairs() else []
             summary = work.summarise(outcome, operation="drift", deviations=unseen)
             return Result(summary, summary.drifted, done=False)

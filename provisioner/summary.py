@@ -92,8 +92,8 @@ def summarise(
 ) -> Summary:
     """The summary of a plan. ``details`` is what ``show -json`` says of it, where it was asked."""
     details = details or {}
-    changes = tuple(_resources(outcome.stream.planned, details.get("resource_changes", ())))
-    drift = tuple(_resources(outcome.stream.drifted, details.get("resource_drift", ())))
+    planned = tuple(_resources(outcome.stream.planned, details.get("resource_changes", ())))
+    changes, drift = ((), planned) if operation == "drift" else (planned, ())
     return Summary(
         stack=manifest.name,
         provider=PROVIDERS[manifest.provider].title,
@@ -102,13 +102,12 @@ def summarise(
         endpoint_url=manifest.endpoint_url,
         operation=operation,
         changes=changes,
-        # A resource that Terraform re-reads and finds equal in all that counts has not drifted.
-        drift=tuple(item for item in drift if item.attributes or item.action == "delete"),
+        drift=drift,
         deviations=tuple(deviations),
         emptied=tuple(emptied),
         grants=tuple(_grants(manifest)) if operation == "apply" and changes else (),
         missing_protections=tuple(missing_protections(manifest)),
-        outputs_change=outcome.changes and not changes,
+        outputs_change=outcome.changes and not planned,
     )
 
 

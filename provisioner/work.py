@@ -13,7 +13,6 @@ from provisioner import register
 from provisioner.catalog import PROVIDERS
 from provisioner.errors import (
     CredentialsError,
-    InputError,
     TerraformError,
     UpstreamError,
     WrongAccountError,
@@ -81,14 +80,13 @@ class Work:
         """What a destroy would do."""
         return self._plan(destroy=True)
 
-    def plan_refresh(self) -> PlanOutcome:
-        """How the world differs from the state. Raises :class:`InputError` when nothing was ever applied."""
-        if self.workspace.state_facts() is None:
-            raise InputError(
-                f"{self.manifest.name} has not been applied yet",
-                hint=f"run: provision apply {self.loaded.path}",
-            )
-        return self._plan(refresh_only=True)
+    def plan_drift(self) -> PlanOutcome:
+        """How the world differs from the manifest, as far as Terraform can see it.
+
+        A plan, not a refresh: a refresh also reports what the provider only learnt after creating something,
+        and that is true of every stack right after its apply.
+        """
+        return self._plan()
 
     def _plan(self, **options: Any) -> PlanOutcome:
         """Initialise where needed, and plan. What is wrong with the credentials is said before the rest."""
@@ -104,8 +102,8 @@ class Work:
 
     def summarise(self, outcome: PlanOutcome, **facts: Any) -> Summary:
         """The plan in words. Terraform is asked for details where the stream has too few."""
-        told = [*outcome.stream.planned, *outcome.stream.drifted]
-        details = self.session.show_plan() if any(_needs_details(change) for change in told) else None
+        unclear = any(_needs_details(change) for change in outcome.stream.planned)
+        details = self.session.show_plan() if unclear else None
         return summarise(self.manifest, self.account(), outcome, details, **facts)
 
     def apply(self, operation: str, outcome: PlanOutcome) -> dict[str, Any]:

@@ -77,6 +77,18 @@ def _attribute(change: AttributeChange) -> str:
     return f"{change.path}: {_value(change.before)} → {_value(change.after)}"
 
 
+def _drifted(change: ResourceChange) -> Iterator[str]:
+    """A resource that is no longer as it was applied. What an apply would create is missing now."""
+    name = f"{change.component}: {change.resource}" if change.component else change.resource
+    if change.action == "create":
+        yield coloured(f"  - {name} is missing", "red")
+        return
+    yield coloured(f"  ~ {name}", "yellow")
+    for attribute in change.attributes:
+        found, applied = _value(attribute.before), _value(attribute.after)
+        yield f"      {attribute.path}: is {found}, was applied as {applied}"
+
+
 def _value(value: Any) -> str:
     if isinstance(value, str) and value.startswith("("):
         return value  # a mask or «known after apply»
@@ -109,7 +121,8 @@ def _drift_lines(summary: Summary) -> Iterator[str]:
         yield "No drift: everything is as it was applied."
         return
     yield "Changed behind our back:"
-    yield from _change_lines(summary.drift)
+    for change in summary.drift:
+        yield from _drifted(change)
     yield from (f"  {deviation}" for deviation in summary.deviations)
     yield ""
     yield "`provision apply` puts it back; to keep it, change the manifest."

@@ -39,7 +39,6 @@ def plan(
     out: str,
     *,
     destroy: bool = False,
-    refresh_only: bool = False,
     replace: Sequence[str] = (),
     lock_timeout: int = 0,
 ) -> list[str]:
@@ -53,7 +52,6 @@ def plan(
         detailed_exitcode=IsFlagged,
         lock_timeout=f"{lock_timeout}s",
         destroy=IsFlagged if destroy else None,
-        refresh_only=IsFlagged if refresh_only else None,
         replace=list(replace),
         out=out,
     )

@@ -74,15 +74,12 @@ class Session:
         self.workspace.write_json(self.workspace.initialised, self._init_facts())
         return True
 
-    def plan(
-        self, *, destroy: bool = False, refresh_only: bool = False, replace: Sequence[str] = ()
-    ) -> PlanOutcome:
+    def plan(self, *, destroy: bool = False, replace: Sequence[str] = ()) -> PlanOutcome:
         """Plan, and save the plan in the workspace."""
         argv = commands.plan(
             self.executable,
             str(self.workspace.plan),
             destroy=destroy,
-            refresh_only=refresh_only,
             replace=replace,
             lock_timeout=self._lock_timeout,
         )

@@ -42,7 +42,6 @@ class StreamResult:
 
     version: str | None = None
     planned: list[Change] = field(default_factory=list)
-    drifted: list[Change] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
     outputs_seen: bool = False
@@ -84,8 +83,6 @@ class StreamResult:
             change = _change(message["change"])
             self.planned.append(change)
             return change
-        elif kind == "resource_drift":
-            self.drifted.append(_change(message["change"]))
         elif kind == "change_summary":
             self.operation = message["changes"].get("operation")
         elif kind == "outputs":
