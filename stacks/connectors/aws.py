@@ -12,7 +12,7 @@ from stacks.connectors.aws_errors import translated
 from stacks.connectors.aws_policy import Bucket, narrowest, session_policy
 from stacks.connectors.base import Access, AuthMethod, Connector, ConnectorType, whole_number
 from stacks.credentials import AwsCredentials
-from stacks.errors import ConnectorScopeError, CredentialsMissingError, InvalidValueError, MissingExtraError
+from stacks.errors import ConnectorScopeError, CredentialsMissingError, InvalidValueError
 from stacks.secrets.base import SecretReader
 from stacks.state.records import ConnectorRecord
 
@@ -212,14 +212,8 @@ class AwsConnector(Connector):
 
     def _session(self) -> boto3.Session:
         """The session that holds the connector's own credentials: its key's, else the environment's."""
-        try:
-            import boto3
-        except ImportError as error:
-            raise MissingExtraError(
-                "service connectors for AWS need boto3, which is not installed",
-                hint="pip install 'stack-provisioner[s3]'",
-                extra="s3",
-            ) from error
+        import boto3
+
         if self._config.get("aws_access_key_id"):
             return boto3.Session(
                 self._config["aws_access_key_id"],

@@ -107,16 +107,25 @@ _CODES: Mapping[str, _Meaning] = MappingProxyType(
 
 
 @contextmanager
-def translated(record: ConnectorRecord, endpoint: str | None, bucket: Bucket | None = None) -> Iterator[None]:
-    """Says what botocore raises within as errors of this library; none of them quotes a credential."""
+def sdk_installed() -> Iterator[None]:
+    """Says which extra brings the SDK when the block cannot import it."""
     try:
-        from botocore import exceptions
-    except ImportError as error:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in {"boto3", "botocore"}:
+            raise
         raise MissingExtraError(
-            "service connectors for AWS need boto3, which is not installed",
+            f"service connectors for AWS need {(error.name or '').split('.')[0]}, which is not installed",
             hint="pip install 'stack-provisioner[s3]'",
             extra="s3",
         ) from error
+
+
+@contextmanager
+def translated(record: ConnectorRecord, endpoint: str | None, bucket: Bucket | None = None) -> Iterator[None]:
+    """Says what botocore raises within as errors of this library; none of them quotes a credential."""
+    with sdk_installed():
+        from botocore import exceptions
     try:
         yield
     except exceptions.ClientError as error:

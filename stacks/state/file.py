@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import uuid
 from collections.abc import Callable, Mapping
@@ -11,15 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from stacks.errors import StateConflictError, StateError
-from stacks.state.files import locked, make_private_folder, read_private, write_private
+from stacks.state.places import URL, LocalPlace, Place, RemotePlace
 from stacks.state.records import State
 from stacks.state.schema import decode, encode
 
 FOLDER, NAME = ".stacks", "state.json"
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 Change = Callable[[State], State]
-_Version = tuple[int, int, int, int]
 
 
 def user_home(environ: Mapping[str, str] | None = None) -> Path:
@@ -34,23 +31,29 @@ def user_home(environ: Mapping[str, str] | None = None) -> Path:
 
 
 class StateFile:
-    """The state file at one place.
+    """The state file at one place: a path, or a URL such as ``s3://bucket/stacks.json``.
 
-    ``location`` is its path, ``home`` the folder in which what belongs to it is kept (the secret store, local
-    artifact stores). Writers wait up to ``lock_timeout`` seconds for each other.
+    ``location`` is that place, ``home`` the folder on this machine in which what belongs to it is kept (the
+    secret store, local artifact stores). Writers wait up to ``lock_timeout`` seconds for each other.
     """
 
     def __init__(self, location: str | os.PathLike[str], *, lock_timeout: float = 60.0) -> None:
         given = os.fspath(location)
-        if _URL.match(given):
-            raise StateError(
-                f"a state file at {given} cannot be used yet",
-                hint="name a path of a local file, for example STACKS_STATE=/srv/stacks/state.json",
-                location=given,
-            )
-        self._path = Path(given).expanduser().absolute()
-        self._lock_timeout = lock_timeout
-        self._seen: tuple[_Version, State] | None = None
+        self._place: Place
+        if "://" in given and not given.startswith("file://"):
+            if not URL.fullmatch(given):
+                raise StateError(
+                    f"{given} names no file",
+                    hint="write it as s3://bucket/stacks.json",
+                    location=given,
+                )
+            self._home = user_home()
+            self._place = RemotePlace(given, self._home, lock_timeout)
+        else:
+            path = Path(given.removeprefix("file://")).expanduser().absolute()
+            self._place = LocalPlace(path, lock_timeout)
+            self._home = path.parent
+        self._seen: tuple[object, State] | None = None
 
     @classmethod
     def locate(
@@ -74,43 +77,30 @@ class StateFile:
 
     @property
     def location(self) -> str:
-        """The path of the file."""
-        return str(self._path)
+        """The path or URL of the file."""
+        return self._place.location
 
     @property
     def home(self) -> Path:
-        """The folder that what belongs to this state file is kept in."""
-        return self._path.parent
+        """The folder that what belongs to this state file is kept in; for a URL the user's own."""
+        return self._home
 
     def __repr__(self) -> str:
         return f"StateFile({self.location!r})"
 
     def read(self) -> State:
-        """What the file says now; an empty State when there is no file.
+        """What the file says; an empty State when there is no file.
 
-        A file that has not changed since is not parsed again. Raises DamagedStateError, NewerStateError and
-        StateError.
+        A file that has not changed is not parsed again; a remote one is fetched again after two seconds, or
+        after an update made here. Raises DamagedStateError, NewerStateError and StateError.
         """
         # Taken before reading: a write in between makes the next read parse again, never serve the old.
-        version = _version(self._path)
+        version = self._place.version()
         if self._seen is not None and version is not None and self._seen[0] == version:
             return self._seen[1]
-        state = self._parse()
+        state = self._parse(self._place.read())
         self._seen = None if version is None else (version, state)
         return state
-
-    def _parse(self) -> State:
-        content = read_private(self._path)
-        return State() if content is None else decode(content, self.location)
-
-    def create(self) -> bool:
-        """Write an empty state file where there is none, so that it is found from below; whether it did."""
-        make_private_folder(self.home)
-        with locked(self._path, self._lock_timeout):
-            if read_private(self._path) is not None:
-                return False
-            write_private(self._path, encode(State(lineage=str(uuid.uuid4()), serial=1)))
-            return True
 
     def update(self, change: Change) -> State:
         """Reads, lets ``change`` make the next State, writes it in one step, and returns what was written.
@@ -119,24 +109,26 @@ class StateFile:
         where the file is remote it may be called again. Raises what ``read`` does, StateLockedError, and
         StateConflictError when ``change`` returns the State of another file.
         """
-        make_private_folder(self.home)
-        with locked(self._path, self._lock_timeout):
-            before = self._parse()
+        result = State()
+        sent: bytes | None = None
+
+        def replaced(content: bytes | None) -> bytes | None:
+            nonlocal result, sent
+            before = self._parse(content)
+            if content is not None and content == sent:
+                result = before  # our own write had arrived
+                return None
             after = change(before)
-            if after == before:
-                return before
-            written = _next(before, after, self.location)
-            write_private(self._path, encode(written), keep_previous=True)
-            return written
+            result = before if after == before else _next(before, after, self.location)
+            sent = None if result is before else encode(result)
+            return sent
 
+        self._place.update(replaced)
+        self._seen = None
+        return result
 
-def _version(path: Path) -> _Version | None:
-    """What differs after every write: each one makes a new file."""
-    try:
-        found = path.lstat()
-    except OSError:
-        return None
-    return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+    def _parse(self, content: bytes | None) -> State:
+        return State() if content is None else decode(content, self.location)
 
 
 def _next(before: State, after: State, location: str) -> State:

@@ -84,6 +84,7 @@ def missing() -> list[str]:
 @contextmanager
 def running_ceph(folder: Path) -> Iterator[Ceph]:
     """Starts a cluster in ``folder``, waits until its gateway answers, and stops exactly it."""
+    folder.mkdir(exist_ok=True)
     config = folder / "ceph.conf"
     ports = {"mon": _free_port(), "gateway": _free_port()}
     fsid = str(uuid.uuid4())

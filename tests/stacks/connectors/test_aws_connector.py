@@ -15,6 +15,7 @@ from aws import ACCOUNT, REGION, Aws
 from botocore.exceptions import ClientError
 
 from stacks.connectors import create_connector
+from stacks.connectors.aws_errors import sdk_installed
 from stacks.connectors.aws_policy import Bucket, session_policy
 from stacks.connectors.base import ACCESSES
 from stacks.credentials import AwsCredentials
@@ -25,6 +26,7 @@ from stacks.errors import (
     CredentialsMissingError,
     CredentialsWrongError,
     InvalidValueError,
+    MissingExtraError,
     SecretNotFoundError,
 )
 from stacks.secrets import Secret
@@ -384,3 +386,11 @@ def test_a_session_grants_what_the_provisioned_role_grants() -> None:
     granted = set(re.findall(r'"((?:s3|kms):[A-Za-z]+)"', module.read_text())) - {"s3:prefix"}
     policy = session_policy(Bucket("b"), "read-write", partition="aws", keys=("arn:k",), any_key=False)
     assert {a for s in json.loads(policy)["Statement"] for a in s["Action"]} == granted
+
+
+def test_a_missing_sdk_names_the_extra_that_brings_it() -> None:
+    with pytest.raises(MissingExtraError, match="need botocore") as caught, sdk_installed():
+        raise ModuleNotFoundError("No module named 'botocore'", name="botocore.session")
+    assert caught.value.extra == "s3"
+    with pytest.raises(ModuleNotFoundError, match="other"), sdk_installed():
+        raise ModuleNotFoundError("No module named 'other'", name="other")
