@@ -21,7 +21,9 @@ from subprocess import CompletedProcess
 from typing import Any
 
 MODULES = Path(__file__).resolve().parents[2] / "modules"
-REGISTRY = "registry.terraform.io"
+
+# Where each binary looks for hashicorp/aws, and so what a mirror for it has at its top.
+_REGISTRIES = {"terraform": "registry.terraform.io", "tofu": "registry.opentofu.org"}
 
 # Nothing worth finding is in these, and some of them never end.
 _NOT_SEARCHED = frozenset(
@@ -44,8 +46,9 @@ def provider_platform() -> str:
 
 
 def holds_aws_provider(mirror: Path) -> bool:
-    """Whether ``mirror`` has the AWS provider for this machine, in a mirror's unpacked layout."""
-    versions = mirror / REGISTRY / "hashicorp" / "aws"
+    """Whether ``mirror`` has the AWS provider for this machine and binary, in a mirror's unpacked layout."""
+    binary = terraform_binary()
+    versions = mirror / _REGISTRIES[binary.stem if binary else "terraform"] / "hashicorp" / "aws"
     return any(versions.glob(f"*/{provider_platform()}/terraform-provider-aws*"))
 
 
@@ -129,7 +132,9 @@ class Terraform:
     def destroy(self, target: str | None = None, *, expect: tuple[int, ...] = (0,)) -> CompletedProcess[str]:
         """Tear everything down, or ``target`` and what depends on it."""
         only = [f"-target={target}"] if target else []
-        return self.run("destroy", "-input=false", "-no-color", "-auto-approve", *only, expect=expect)
+        return self.run(
+            "destroy", "-input=false", "-no-color", "-auto-approve", "-refresh=false", *only, expect=expect
+        )
 
     def output(self, name: str) -> Any:
         """The value of one output."""
@@ -149,6 +154,7 @@ def terraform_in(folder: Path, binary: Path, mirror: Path | None = None) -> Terr
         "TMPDIR": str(home),
         "TF_CLI_CONFIG_FILE": str(config),
         "CHECKPOINT_DISABLE": "1",
+        "GOGC": "400",  # a provider's start is mostly garbage collection: a quarter of a plan's time
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_EC2_METADATA_DISABLED": "true",

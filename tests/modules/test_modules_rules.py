@@ -11,6 +11,8 @@ import pytest
 from conftest import PRINCIPAL
 from terraform_rig import MODULES
 
+from provisioner.manifest import generated_bucket
+
 Grant = tuple[str, str, str]  # action, on what, only if
 
 
@@ -129,6 +131,12 @@ def test_the_bucket_policy_only_denies(aws_plan: dict[str, Any]) -> None:
         assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
         assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
         assert sorted(statement["Resource"]) == [arn, f"{arn}/*"]
+
+
+def test_the_generated_name_is_the_one_that_the_manifest_foretells(aws_plan: dict[str, Any]) -> None:
+    """The rule stands twice, in HCL and in Python: the journal names a bucket before Terraform makes it."""
+    bucket = aws_plan["planned_values"]["outputs"]["plain"]["value"]["bucket"]
+    assert bucket == generated_bucket("ml-prod", "plain_store", "123456789012")
 
 
 def test_no_user_no_key_no_attached_policy_is_ever_made(aws_plan: dict[str, Any]) -> None:

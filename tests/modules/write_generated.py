@@ -34,16 +34,15 @@ def readme_with_tables(module: str) -> str:
     """The README of ``module`` with its tables of inputs and outputs as the HCL has them."""
     body = load_module(MODULES / module)
     text = (MODULES / module / "README.md").read_text()
-    for name, rows in (("inputs", _inputs(body)), ("outputs", _outputs(body))):
-        text, count = re.subn(
-            f"<!-- {name} -->.*?<!-- /{name} -->",
-            lambda _, name=name, rows=rows: f"<!-- {name} -->\n{rows}\n<!-- /{name} -->",  # type: ignore[misc]
-            text,
-            flags=re.DOTALL,
-        )
-        if count != 1:
-            raise ValueError(f"{module}/README.md needs exactly one place for {name}")
-    return text
+    return _placed(_placed(text, "inputs", _inputs(body)), "outputs", _outputs(body))
+
+
+def _placed(text: str, name: str, rows: str) -> str:
+    """``text`` with ``rows`` between the two marks of ``name``."""
+    place = re.compile(f"<!-- {name} -->.*?<!-- /{name} -->", re.DOTALL)
+    if len(place.findall(text)) != 1:
+        raise ValueError(f"a README needs exactly one place for {name}")
+    return place.sub(lambda _: f"<!-- {name} -->\n{rows}\n<!-- /{name} -->", text)
 
 
 def _inputs(body: Block) -> str:
