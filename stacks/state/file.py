@@ -127,6 +127,18 @@ class StateFile:
         self._seen = None
         return result
 
+    def create(self) -> bool:
+        """Writes an empty state file where there is none, so that it is found from below; whether it did."""
+        written = False
+
+        def first(content: bytes | None) -> bytes | None:
+            nonlocal written
+            written = content is None
+            return encode(State(lineage=str(uuid.uuid4()), serial=1)) if written else None
+
+        self._place.update(first)
+        return written
+
     def _parse(self, content: bytes | None) -> State:
         return State() if content is None else decode(content, self.location)
 
