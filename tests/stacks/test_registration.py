@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -282,7 +283,7 @@ def test_a_stack_travels_as_a_document_without_secrets(client: Client, tmp_path:
 
 
 def test_what_a_manifest_manages_is_changed_by_the_manifest_alone(managed: Client) -> None:
-    changes = (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: managed.update_artifact_store("prod", path="/elsewhere"),
         lambda: managed.rename_artifact_store("prod", "x"),
         lambda: managed.delete_artifact_store("prod"),
@@ -306,7 +307,11 @@ def test_what_a_manifest_manages_is_changed_by_the_manifest_alone(managed: Clien
 def test_a_used_secret_stays(client: Client) -> None:
     client.create_secret("s", KEY)
     client.register_artifact_store("mine", "s3", "s3://b", authentication_secret="s")
-    for change in (lambda: client.delete_secret("s"), lambda: client.rename_secret("s", "t")):
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: client.delete_secret("s"),
+        lambda: client.rename_secret("s", "t"),
+    )
+    for change in changes:
         with pytest.raises(ComponentInUseError, match="used by artifact store mine"):
             change()
     client.update_secret("s", {"aws_session_token": "t"})
