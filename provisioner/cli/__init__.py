@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Mapping
 
 import click
 
 from provisioner import __version__
+from provisioner.cli.lazy import LazyGroup
 
 # One line each, so that `--help` loads no command at all.
 _COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -27,39 +27,16 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "After a crash: what is known, and what to do about it.",
     ),
     "doctor": ("provisioner.cli.doctor:doctor", "Check this machine: engine, mirror, credentials, state."),
-    "artifact-store": ("provisioner.cli.artifact_store:artifact_store", "Deploy and manage artifact stores."),
+    "artifact-store": ("provisioner.cli.artifact_store:artifact_store", "Artifact stores and their flavors."),
+    "service-connector": (
+        "provisioner.cli.service_connector:service_connector",
+        "Short-lived credentials for stores and programs.",
+    ),
+    "stack": ("provisioner.cli.stack:stack", "What a pipeline runs on: a store and an orchestrator."),
+    "secret": ("provisioner.cli.secret:secret", "Secrets, which everything else only refers to."),
+    "integration": ("provisioner.cli.integration:integration", "The packages that a flavor needs."),
+    "secrets-manager": ("provisioner.cli.retired:secrets_manager", ""),
 }
-
-
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called, and listed without that."""
-
-    def __init__(
-        self, *args: object, commands_by_path: Mapping[str, tuple[str, str]], **kwargs: object
-    ) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # click's own arguments, handed through
-        self._paths = commands_by_path
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order of the documentation."""
-        return [*self._paths, *super().list_commands(ctx)]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command itself; this is where it is imported."""
-        if cmd_name not in self._paths:
-            return super().get_command(ctx, cmd_name)
-        module, _, attribute = self._paths[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-    def format_commands(
-        self,
-        ctx: click.Context,  # noqa: ARG002  # click's signature
-        formatter: click.HelpFormatter,
-    ) -> None:
-        """The list of commands, from the table."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, self._paths[name][1]) for name in self._paths])
 
 
 @click.group(

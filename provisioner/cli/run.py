@@ -92,6 +92,7 @@ def _code_of_runtime_error(error: Exception) -> int | None:
         (errors.InvalidNameError, 3),
         (errors.InvalidValueError, 3),
         (errors.MissingExtraError, 3),
+        (errors.ConnectorScopeError, 3),
         (errors.StacksError, 5),
     )
     return next((code for kind, code in table if isinstance(error, kind)), None)

@@ -1,0 +1,67 @@
+"""A profile in AWS' own configuration file whose credentials come from a service connector."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from provisioner.errors import InputError, SafetyError
+from stacks.state.files import make_private_folder, read_private, write_private
+
+_OURS = "# written by `provision service-connector login`"
+
+
+def write_profile(profile: str, connector: str, state: str, settings: Mapping[str, Any]) -> Path:
+    """Puts the profile into the configuration file, in the place of an older one of ours; the file's path.
+
+    It names the connector and the state file, and holds no credential. Raises SafetyError when a profile of
+    that name is somebody else's, InputError for a name that a profile cannot have.
+    """
+    if not profile or not profile.isprintable() or set(profile) & set("[]#;\"'"):
+        raise InputError(
+            f"{profile!r} cannot be the name of a profile", hint="use letters, digits, '-' and '_'"
+        )
+    path = Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
+    title = "[default]" if profile == "default" else f"[profile {profile}]"
+    lines = (read_private(path) or b"").decode().splitlines()
+    lines = _without(lines, title, path)
+    place = settings.get("client_kwargs", {})
+    block = [
+        _OURS,
+        title,
+        f"credential_process = {_process(connector, state)}",
+        *([f"region = {place['region_name']}"] if "region_name" in place else []),
+        *([f"endpoint_url = {place['endpoint_url']}"] if "endpoint_url" in place else []),
+    ]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    make_private_folder(path.parent)
+    write_private(path, "\n".join([*lines, *([""] if lines else []), *block, ""]).encode())
+    return path
+
+
+def _without(lines: list[str], title: str, path: Path) -> list[str]:
+    """``lines`` without the profile that an earlier login wrote."""
+    if title not in [line.strip() for line in lines]:
+        return lines
+    start = [line.strip() for line in lines].index(title)
+    if start == 0 or lines[start - 1].strip() != _OURS:
+        raise SafetyError(
+            f"{path} has a profile {title} already, which was not written here",
+            hint="choose another name: --profile NAME",
+        )
+    end = start + 1
+    while end < len(lines) and not lines[end].lstrip().startswith(("[", "#")) and lines[end].strip():
+        end += 1
+    return [*lines[: start - 1], *lines[end:]]
+
+
+def _process(connector: str, state: str) -> str:
+    # The program that asks may run in any folder, so the state file is named.
+    program = [sys.executable, "-m", "provisioner"]
+    words = ["env", f"STACKS_STATE={state}", *program, "service-connector", "token", connector]
+    return shlex.join([*words, "--format", "credential-process"])

@@ -1,0 +1,162 @@
+"""`provision service-connector verify`, `list-resources`, `token` and `login`: a connector at work."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+import click
+
+from provisioner.cli.components import answer, check_bucket, form_option, make_client, table
+from provisioner.cli.options import format_option, print_json, say
+from provisioner.errors import InputError, ProvisionError, SafetyError
+from stacks.credentials import AwsCredentials, AzureCredentials, Credentials, GcpToken
+
+_resource_id_option = click.option(
+    "--resource-id", "--resource_id", metavar="ID", help="For this resource alone: s3://bucket[/prefix]."
+)
+
+
+@click.command()
+@click.argument("name")
+@_resource_id_option
+@form_option
+def verify(name: str, resource_id: str | None, form: str) -> int:
+    """Prove that credentials can be had, and that they reach the resource."""
+    check_bucket("--resource-id", resource_id)
+    reached = make_client().verify_connector(name, resource_id)
+    text = f"{name} works and reaches {', '.join(reached) or 'its account, which has no resources'}."
+    return answer(form, {"name": name, "resources": reached}, text)
+
+
+@click.command("list-resources")
+@click.argument("name", required=False)
+@form_option
+def list_resources(name: str | None, form: str) -> int:
+    """What a connector, or else every connector, can reach."""
+    from stacks.errors import StacksError
+
+    client = make_client()
+    names = [name] if name is not None else [record.name for record in client.list_connectors()]
+    found: list[dict[str, Any]] = []
+    failures: list[StacksError] = []
+    for one in names:
+        try:
+            found.append({"name": one, "resources": client.list_connector_resources(one)})
+        except StacksError as error:
+            if name is not None:
+                raise
+            say(f"warning: {error}")
+            failures.append(error)
+    rows = [(one["name"], resource) for one in found for resource in one["resources"]]
+    code = answer(form, found, table(("connector", "resource"), rows, "Nothing is reached."))
+    if failures and not found:
+        raise failures[0]
+    return code
+
+
+@click.command()
+@click.argument("name")
+@_resource_id_option
+@click.option(
+    "--access", type=click.Choice(["read-write", "read-only"]), help="Less than the connector's own."
+)
+@format_option("env", "json", "credential-process")
+def token(name: str, resource_id: str | None, access: Any, form: str) -> int:
+    """Short-lived credentials for another program, on stdout.
+
+    env: lines for a shell, eval "$(provision service-connector token NAME)"; credential-process: what the AWS
+    SDKs read from a credential_process. Credentials that do not expire are refused.
+    """
+    check_bucket("--resource-id", resource_id)
+    credentials = make_client().connector_credentials(name, resource_id, access)
+    _refuse_lasting(name, credentials)
+    if form == "credential-process":
+        click.echo(json.dumps(_credential_process(name, credentials)))
+    elif form == "json":
+        print_json(_as_json(credentials))
+    else:
+        click.echo("\n".join(f"export {key}={shlex.quote(value)}" for key, value in _variables(credentials)))
+    return 0
+
+
+@click.command()
+@click.argument("name")
+@click.option("--profile", metavar="PROFILE", help="The name of the profile; default: the connector's.")
+@form_option
+def login(name: str, profile: str | None, form: str) -> int:
+    """Let the cloud's own command line and SDKs use a connector.
+
+    For AWS: a profile whose credential_process asks the connector each time. No credential is written.
+    """
+    from provisioner.cli.aws_profile import write_profile
+
+    client = make_client()
+    record = client.describe_connector(name)
+    if record.type != "aws":
+        raise ProvisionError(
+            f"connectors of type {record.type} cannot log their cloud's command line in yet",
+            hint=f"use its credentials directly: provision service-connector token {name}",
+        )
+    connector = client.get_connector(name)
+    profile = profile or name
+    path = write_profile(profile, name, client.state_file.location, connector.store_settings())
+    text = f"Wrote the profile {profile} to {path}. Use it: aws --profile {profile} s3 ls"
+    return answer(form, {"name": name, "profile": profile, "file": str(path)}, text)
+
+
+def _refuse_lasting(name: str, credentials: Credentials) -> None:
+    """Raises SafetyError for credentials that would be good for ever wherever they end up."""
+    if isinstance(credentials, AwsCredentials):
+        lasting = credentials.session_token is None
+    elif isinstance(credentials, AzureCredentials):
+        lasting = credentials.account_key is not None
+    else:
+        lasting = False
+    if lasting:
+        raise SafetyError(
+            f"service connector {name!r} hands on a long-lived key; only short-lived ones are printed",
+            hint=f"let it make temporary ones: provision service-connector update {name} "
+            "--auth-method session-token",
+        )
+
+
+def _variables(credentials: Credentials) -> list[tuple[str, str]]:
+    if isinstance(credentials, AwsCredentials):
+        found = {
+            "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+            "AWS_SESSION_TOKEN": credentials.session_token,
+        }
+    elif isinstance(credentials, GcpToken):
+        found = {
+            "CLOUDSDK_AUTH_ACCESS_TOKEN": credentials.token,
+            "GOOGLE_OAUTH_ACCESS_TOKEN": credentials.token,
+        }
+    else:
+        found = {"AZURE_STORAGE_SAS_TOKEN": credentials.sas_token, "AZURE_ACCESS_TOKEN": credentials.token}
+    return [(key, value) for key, value in found.items() if value]
+
+
+def _as_json(credentials: Credentials) -> dict[str, Any]:
+    variables = {key.lower(): value for key, value in _variables(credentials)}
+    return {**variables, "expires_at": credentials.expires_at and credentials.expires_at.isoformat()}
+
+
+def _credential_process(name: str, credentials: Credentials) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html"""
+    if not isinstance(credentials, AwsCredentials):
+        raise InputError(
+            f"credential-process is a form of AWS, and {name!r} is no connector for AWS",
+            hint="use --format env or --format json",
+        )
+    answered = {
+        "Version": 1,
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret_access_key,
+        "SessionToken": credentials.session_token,
+    }
+    if credentials.expires_at is not None:
+        answered["Expiration"] = credentials.expires_at.isoformat(timespec="seconds")
+    return answered
