@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 DEMO := .venv-demo
+CHECKOV := .venv-checkov
 BIN := $(VENV)/bin
 INSTALL := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --editable
 
@@ -30,10 +31,16 @@ demo: $(DEMO)/.local ## apply, use, inspect and destroy a stack on the local dis
 demo-aws: $(DEMO)/.aws ## the same on an AWS emulator, with the real Terraform and provider
 	$(DEMO)/bin/python examples/demo.py aws
 
-test: $(VENV)/.ready ## the default tests
+# Checkov and the peers of the benchmarks pin versions of their own, so they live apart.
+$(CHECKOV)/.ready: Makefile
+	$(PYTHON) -m venv $(CHECKOV)
+	$(CHECKOV)/bin/python -m pip --disable-pip-version-check install --quiet checkov==3.3.30
+	@touch $@
+
+test: $(VENV)/.ready $(CHECKOV)/.ready ## the default tests
 	$(BIN)/python -m pytest -m 'not slow'
 
-test-all: $(VENV)/.ready ## all tests, the slow ones too
+test-all: $(VENV)/.ready $(CHECKOV)/.ready ## all tests, the slow ones too
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.ready ## style and mistakes
@@ -47,4 +54,4 @@ bench: $(VENV)/.ready ## the measured comparisons
 	$(BIN)/python -m benchmarks
 
 clean: ## remove the environments and what was built
-	rm -rf $(VENV) $(DEMO) build dist
+	rm -rf $(VENV) $(DEMO) $(CHECKOV) build dist
