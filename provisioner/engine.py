@@ -76,7 +76,10 @@ class Engine:
 
     def drift(self, loaded: LoadedManifest) -> Result:
         """How the cloud differs from what was last applied, whatever the manifest says by now."""
-        path = self.workspace(loaded.manifest.name).applied_manifest
+        workspace = self.workspace(loaded.manifest.name)
+        if workspace.journal.exists():
+            self.recover(loaded.manifest.name, push_state=False)  # what was applied is known only then
+        path = workspace.applied_manifest
         if not path.is_file():
             raise InputError(
                 f"{loaded.manifest.name} has not been applied yet", hint=f"run: provision apply {loaded.path}"
@@ -142,14 +145,16 @@ class Engine:
             work.workspace.remove()
             return Result(summary, changed=outcome.changes, done=True)
 
-    def recover(self, name: str) -> None:
+    def recover(self, name: str, *, push_state: bool = True) -> None:
         """Finish what a run that was cut off has left, and give back a state that could not be stored."""
         workspace = self.workspace(name)
         with self.locked(workspace):
             # What a recovery needs of a manifest is in the journal, with absolute directories.
             places = Places(manifest=workspace.path, home=self.state_file.home)
             session = self._session(workspace)
-            recover_if_cut_off(self.state_file, session, places, self.say, self.on_event, push_state=True)
+            recover_if_cut_off(
+                self.state_file, session, places, self.say, self.on_event, push_state=push_state
+            )
 
     def _verify(self, work: Work, outputs: Mapping[str, Any]) -> tuple[str, ...]:
         """Use each store as a program would, and compare its settings with the manifest."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from emulator import Emulator, emulator
 from world import World
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "modules"))  # Terraform's binary and mirror: found there
@@ -51,3 +53,24 @@ def aws_mirror() -> Path:
     if mirror is None:
         pytest.skip("no filesystem mirror with hashicorp/aws found; PROVISION_PLUGIN_MIRROR may name one")
     return mirror
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An AWS emulator that holds nothing yet but one user."""
+    pytest.importorskip("moto.server", reason="the emulator comes with the dev extra: moto[server]")
+    with emulator(tmp_path_factory.mktemp("moto") / "log") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def aws(
+    tmp_path_factory: pytest.TempPathFactory, any_terraform: Path | None, aws_mirror: Path, cloud: Emulator
+) -> World:
+    """A world that the tests of one file share: starting the AWS provider takes seconds each time."""
+    return World.create(
+        tmp_path_factory.mktemp("aws") / "world",
+        any_terraform,
+        PROVISION_PLUGIN_MIRROR=str(aws_mirror),
+        **cloud.credentials,
+    )
