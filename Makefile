@@ -3,10 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 DEMO := .venv-demo
 CHECKOV := .venv-checkov
+SERVICES := .venv-services
+PEERS := .venv-peers
+ZENML := 0.98.0
 BIN := $(VENV)/bin
 INSTALL := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --editable
 
-.PHONY: help demo demo-aws test test-all lint types bench wheel clean
+.PHONY: help demo demo-aws test test-all services lint types bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,8 +43,11 @@ $(CHECKOV)/.ready: Makefile
 test: $(VENV)/.ready $(CHECKOV)/.ready ## the default tests
 	$(BIN)/python -m pytest -m 'not slow'
 
-test-all: $(VENV)/.ready $(CHECKOV)/.ready ## all tests, the slow ones too
+test-all: $(VENV)/.ready $(CHECKOV)/.ready services ## all tests, the slow ones too
 	$(BIN)/python -m pytest
+
+services: ## the servers that tests and benchmarks start: Ceph's gateway, nginx, Azurite
+	tests/support/install-services.sh $(SERVICES)
 
 lint: $(VENV)/.ready ## style and mistakes
 	$(BIN)/ruff check .
@@ -50,8 +56,13 @@ lint: $(VENV)/.ready ## style and mistakes
 types: $(VENV)/.ready ## mypy --strict
 	$(BIN)/mypy
 
-bench: $(VENV)/.ready ## the measured comparisons
+$(PEERS)/.ready: Makefile
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet zenml==$(ZENML)
+	@touch $@
+
+bench: $(VENV)/.ready $(PEERS)/.ready services ## the measured comparisons
 	$(BIN)/python -m benchmarks
 
 clean: ## remove the environments and what was built
-	rm -rf $(VENV) $(DEMO) $(CHECKOV) build dist
+	rm -rf $(VENV) $(DEMO) $(CHECKOV) $(SERVICES)* $(PEERS) build dist
