@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from provisioner.catalog import PROVIDERS
@@ -44,6 +45,8 @@ class ResourceChange:
     component: str
     resource: str
     action: str
+    identifier: str | None = None
+    """Its name in the cloud, where that is known beforehand."""
     attributes: tuple[AttributeChange, ...] = ()
 
 
@@ -87,12 +90,13 @@ def summarise(
     details: Mapping[str, Any] | None,
     *,
     operation: str = "apply",
+    names: Mapping[str, str] = MappingProxyType({}),
     deviations: Sequence[str] = (),
     emptied: Sequence[str] = (),
 ) -> Summary:
     """The summary of a plan. ``details`` is what ``show -json`` says of it, where it was asked."""
     details = details or {}
-    planned = tuple(_resources(outcome.stream.planned, details.get("resource_changes", ())))
+    planned = tuple(_resources(outcome.stream.planned, details.get("resource_changes", ()), names))
     changes, drift = ((), planned) if operation == "drift" else (planned, ())
     return Summary(
         stack=manifest.name,
@@ -111,7 +115,9 @@ def summarise(
     )
 
 
-def _resources(told: Sequence[Change], detailed: Sequence[Mapping[str, Any]]) -> Iterator[ResourceChange]:
+def _resources(
+    told: Sequence[Change], detailed: Sequence[Mapping[str, Any]], names: Mapping[str, str]
+) -> Iterator[ResourceChange]:
     by_address = {item["address"]: item["change"] for item in detailed}
     for change in told:
         if change.action in {"noop", "no-op", "read"}:
@@ -120,7 +126,13 @@ def _resources(told: Sequence[Change], detailed: Sequence[Mapping[str, Any]]) ->
         kind, component, resource = match.groups() if match else ("", "", change.address)
         attributes = tuple(_attributes(by_address.get(change.address, {})))
         yield ResourceChange(
-            change.address, _KINDS.get(kind, ""), component, resource, change.action, attributes
+            address=change.address,
+            kind=_KINDS.get(kind, ""),
+            component=component,
+            resource=resource,
+            action=change.action,
+            identifier=names.get(change.address),
+            attributes=attributes,
         )
 
 

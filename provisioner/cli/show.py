@@ -69,7 +69,8 @@ def _change_lines(changes: tuple[ResourceChange, ...]) -> Iterator[str]:
         yield f"  {kind} {component}".rstrip() if kind else "  the stack itself"
         for change in group:
             mark, colour = _MARKS.get(change.action, (" ", "white"))
-            yield coloured(f"    {mark} {change.resource}", colour)
+            name = f"  {change.identifier}" if change.identifier else ""
+            yield coloured(f"    {mark} {change.resource}{name}", colour)
             yield from (f"        {_attribute(attribute)}" for attribute in change.attributes)
 
 
