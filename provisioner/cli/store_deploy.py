@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 import click
 
 from provisioner.cli.fields import ANYTHING, free_arguments, parse
 from provisioner.cli.options import engine_options, say, state_file, yes_option
-from provisioner.errors import InputError
+from provisioner.errors import InputError, ManifestError
+
+# What a cloud's own tools take from the environment, and a deployment too where it is not told.
+_FROM_ENVIRONMENT: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"s3": {"region": ("AWS_REGION", "AWS_DEFAULT_REGION"), "endpoint_url": ("AWS_ENDPOINT_URL",)}}
+)
 
 
 @click.command(context_settings=ANYTHING)
@@ -26,7 +36,7 @@ def deploy(
     """Write a manifest for one store, show it, and apply it.
 
     Every --key=value is a field of the manifest: --region, --bucket or --path, --prefix, --versioning, …
-    Without NAME a random one is taken.
+    Without NAME a random one is taken; without --region that of AWS_REGION.
     """
     from provisioner.cli.lifecycle import apply_one, make_engine
     from provisioner.deploy import random_name, stack_name, store_manifest
@@ -36,9 +46,18 @@ def deploy(
     given = parse(arguments)
     given.at_most(1)
     name = given.names[0] if given.names else random_name()
+    text = dump_manifest(
+        store_manifest(name, flavor, {**_from_environment(flavor, given.fields), **given.fields})
+    )
+    try:
+        parse_manifest(text, file=f"deploy {name}")
+    except ManifestError as error:
+        # The user wrote options, not a manifest: problems are told by the option's name.
+        problems = (f"--{problem.path.rpartition('.')[2]}: {problem.message}" for problem in error.problems)
+        raise InputError(
+            "\n".join(problems), hint="give it as --key=VALUE; a region also as AWS_REGION"
+        ) from error
     engine = make_engine(terraform, lock_timeout)
-    text = dump_manifest(store_manifest(name, flavor, given.fields))
-    parse_manifest(text, file=f"deploy {name}")
     path = state_file().home / "manifests" / f"{stack_name(name)}.yaml"
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise InputError(
@@ -81,3 +100,14 @@ def destroy(name: str, force_nonempty: bool, yes: bool, terraform: str | None, l
     destroy_one(engine, loaded, yes=yes, force_nonempty=force_nonempty)
     manifest.unlink()
     return 0
+
+
+def _from_environment(flavor: str, given: Mapping[str, Any]) -> dict[str, str]:
+    """The fields that were not given and that the environment has; each is said."""
+    found: dict[str, str] = {}
+    for field, variables in _FROM_ENVIRONMENT.get(flavor, {}).items():
+        variable = next((one for one in variables if os.environ.get(one)), None)
+        if variable is not None and field not in given:
+            found[field] = os.environ[variable]
+            say(f"took --{field}={found[field]} from {variable}")
+    return found
