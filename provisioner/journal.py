@@ -33,6 +33,7 @@ class Journal:
     """A run that has begun. ``operation`` is apply or destroy, ``phase`` one of :data:`PHASES`.
 
     ``log`` is the name of the log of this run alone: when it is not there, Terraform was never started.
+    ``serial`` is that of Terraform's state when the run began, None when there was no state yet.
     """
 
     operation: str
@@ -46,6 +47,7 @@ class Journal:
     intents: tuple[Intent, ...] = ()
     process: ProcessId | None = None
     account: str | None = None
+    serial: int | None = None
 
     @property
     def begun(self) -> datetime:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from provisioner import register
-from provisioner.errors import UnfinishedRunError
+from provisioner.errors import DamagedStateError, UnfinishedRunError
 from provisioner.journal import Intent, Journal, close_journal, read_journal
 from provisioner.manifest import Manifest, parse_manifest
 from provisioner.terraform.runner import OnEvent, ProcessId, follow
@@ -162,16 +162,30 @@ def _give_back_state(session: Session, say: Say, *, push_state: bool) -> None:
             f"an earlier run could not store its state; it lies in {workspace.errored_state}",
             hint=f"run: provision recover {workspace.path.name}",
         )
-    facts = read_state(workspace.errored_state)
-    if facts is None:
+    try:
+        read_state(workspace.errored_state)
+    except DamagedStateError as error:
+        # The disk was full for it, too. What stands in its place is judged like any other state.
+        say(f"{error}; it is kept as {workspace.set_aside(workspace.errored_state)}")
         return
-    aside = workspace.set_damaged_state_aside()
-    if aside is not None:
-        say(f"the damaged state is kept as {aside}")
+    _set_damaged_state_aside(workspace, say)
     session.init()
     session.push_state(workspace.errored_state)
     workspace.errored_state.rename(workspace.errored_state.with_suffix(".tfstate.pushed"))
     say("the state that Terraform could not store has been given back to it")
+
+
+def _give_up_first_state(workspace: Workspace, journal: Journal, say: Say) -> None:
+    """Without a state before it, a run that is killed early leaves an empty one, in which nothing is lost."""
+    if journal.serial is None:
+        _set_damaged_state_aside(workspace, say)
+
+
+def _set_damaged_state_aside(workspace: Workspace, say: Say) -> None:
+    try:
+        workspace.state_facts()
+    except DamagedStateError:
+        say(f"the damaged state is kept as {workspace.set_aside(workspace.state)}")
 
 
 def _conclude(state_file: StateFile, session: Session, journal: Journal, places: Places, say: Say) -> None:
@@ -181,6 +195,7 @@ def _conclude(state_file: StateFile, session: Session, journal: Journal, places:
     if not _was_started(workspace, journal):
         say(f"the {journal.operation} of {journal.started} never came to start Terraform")
     elif not _was_finished(journal, stream):
+        _give_up_first_state(workspace, journal, say)
         workspace.check_state(deployed=False)
         # What the last complete apply answered may no longer hold.
         workspace.outputs.unlink(missing_ok=True)

@@ -104,7 +104,9 @@ class Work:
         """The plan in words. Terraform is asked for details where the stream has too few."""
         unclear = any(_needs_details(change) for change in outcome.stream.planned)
         details = self.session.show_plan() if unclear else None
-        return summarise(self.manifest, self.account(), outcome, details, **facts)
+        account = self.account()
+        names = self.cloud.identifiers(account)
+        return summarise(self.manifest, account, outcome, details, names=names, **facts)
 
     def apply(self, operation: str, outcome: PlanOutcome) -> dict[str, Any]:
         """Apply the saved plan under the journal's eye; the outputs."""
@@ -169,6 +171,7 @@ class Work:
 
     def _intend(self, operation: str, outcome: PlanOutcome) -> Journal:
         names = self.cloud.identifiers(self.account())
+        facts = self.workspace.state_facts()
         return Journal(
             operation=operation,
             phase="intended",
@@ -183,6 +186,7 @@ class Work:
             engine=self.session.executable.origin,
             log=self.workspace.new_apply_log(),
             account=self.account(),
+            serial=facts.serial if facts else None,
         )
 
 

@@ -178,15 +178,9 @@ class Workspace:
                 hint=self._advice(),
             )
 
-    def set_damaged_state_aside(self) -> Path | None:
+    def set_aside(self, damaged: Path) -> Path:
         """Give a damaged state another name, so that a good one can take its place; the new name."""
-        try:
-            self.state_facts()
-        except DamagedStateError:
-            aside = self.state.with_name(f"{self.state.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-            self.state.rename(aside)
-            return aside
-        return None
+        return damaged.rename(damaged.with_name(f"{damaged.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"))
 
     def keep_copy(self) -> None:
         """Keep a copy of the state under its serial, and the newest few of them.
@@ -214,11 +208,6 @@ class Workspace:
         newest = self._newest_good_copy()
         if newest is not None:
             return f"the newest good copy is {newest}: put it back with: cp {newest} {self.state}"
-        if self.journal.exists():
-            return (
-                f"nothing existed before the run that was cut off: delete {self.state} and run the command "
-                "again; what that run made is looked for and taken in"
-            )
         return f"there is no good copy of it here; restore {self.state} from your own backup"
 
 

@@ -32,9 +32,10 @@ def run(command: click.Command, arguments: Sequence[str], name: str) -> int:
         return INTERRUPTED
     except click.ClickException as error:
         return _usage(error)
-    except BrokenPipeError:
-        # The reader of our output has gone: nothing more can be said, and nothing is wrong.
-        mute(sys.stdout)
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output has gone: nothing more can be said, and nothing is wrong. click makes a
+        # SystemExit of it, and commands return their code and raise none.
+        mute(sys.__stdout__ or sys.stdout)
         return 0
     except Exception as error:  # noqa: BLE001  # the last resort: a user sees a message, never a traceback
         if debug:

@@ -29,15 +29,19 @@ def _terraform_of(engine: str) -> Path | None:
 
 
 @pytest.fixture(params=["binary", "extra"])
-def each_world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+def each_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """A world of its own, once for each engine that the product runs with."""
-    return World.create(tmp_path / "world", _terraform_of(request.param))
+    own = World.create(tmp_path / "world", _terraform_of(request.param))
+    yield own
+    own.close()
 
 
 @pytest.fixture
-def world(tmp_path: Path, any_terraform: Path | None) -> World:
+def world(tmp_path: Path, any_terraform: Path | None) -> Iterator[World]:
     """A world of its own."""
-    return World.create(tmp_path / "world", any_terraform)
+    own = World.create(tmp_path / "world", any_terraform)
+    yield own
+    own.close()
 
 
 @pytest.fixture(scope="session")
@@ -66,11 +70,13 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 @pytest.fixture(scope="module")
 def aws(
     tmp_path_factory: pytest.TempPathFactory, any_terraform: Path | None, aws_mirror: Path, cloud: Emulator
-) -> World:
+) -> Iterator[World]:
     """A world that the tests of one file share: starting the AWS provider takes seconds each time."""
-    return World.create(
+    own = World.create(
         tmp_path_factory.mktemp("aws") / "world",
         any_terraform,
         PROVISION_PLUGIN_MIRROR=str(aws_mirror),
         **cloud.credentials,
     )
+    yield own
+    own.close()

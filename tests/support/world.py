@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 # What a local store's shell script needs; nothing else of the machine is on the PATH of a test.
 _TOOLS = ("cat", "chmod", "env", "ls", "mkdir", "rm", "rmdir", "sh", "sleep")
 _PATIENCE = 120.0
@@ -47,6 +49,7 @@ class World:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    _started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @classmethod
     def create(cls, folder: Path, terraform: Path | None, **environment: str) -> World:
@@ -114,13 +117,32 @@ class World:
             "stderr": subprocess.PIPE,
             **popen,
         }
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "provisioner", *map(str, argv)],
             cwd=self.folder,
             env={**self.environment, **(environment or {})},
             text=True,
             **options,
         )
+        self._started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what a test that failed has left: the commands, and the Terraform that outlives them."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        for stray in self.processes():
+            stray.kill()
+
+    def processes(self) -> list[psutil.Process]:
+        """What still runs with a working directory in this world: commands, Terraform, its shells."""
+        return [
+            process
+            for process in psutil.process_iter(["cwd"])
+            if process.info["cwd"] and Path(process.info["cwd"]).is_relative_to(self.folder)
+        ]
 
     def provision(
         self, *argv: str | Path, expect: int | None = 0, environment: Mapping[str, str] | None = None
