@@ -1,9 +1,9 @@
 """The walk through the documents that our users come from: every command line in them, one by one.
 
 ``tests/data/seeds`` has the lines word for word, with where they stand. Each is run as it stands, ``zenml``
-read as ``provision`` and ``<PLACEHOLDER>`` filled in, and must do what the text around it says. Where a line is
-wrong, the error must say what to write instead, and the line written so must work. What has no counterpart yet
-says so, and skips.
+read as ``provision`` and ``<PLACEHOLDER>`` filled in, and must do what the text around it says. Where a line
+is wrong, the error must say what to write instead, and the line written so must work. What has no counterpart
+yet says so, and skips.
 """
 
 from __future__ import annotations

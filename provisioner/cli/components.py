@@ -174,8 +174,10 @@ def check_bucket(option: str, url: str | None) -> None:
         return
     proper = re.sub(r"[^a-z0-9.-]+", "-", parts.netloc.lower()).strip("-.")
     better = f"{parts.scheme}://{proper}{parts.path}"
-    hint = f"make the bucket as {proper} and write {option}={better}"
+    possible = proper != parts.netloc and provider.bucket_rule.problem(proper) is None
     raise InputError(
         f"{option}: {parts.netloc!r} cannot be the name of a bucket: {problem}",
-        hint=hint if proper != parts.netloc and provider.bucket_rule.problem(proper) is None else None,
+        hint=f"make the bucket as {proper} and write {option}={better}"
+        if possible
+        else f"name a bucket that exists: {option}={parts.scheme}://BUCKET/PREFIX",
     )
