@@ -160,6 +160,26 @@ class KeyedArtifactStore(OpeningStore):
                     self._fail(IsADirectoryError, source, "A directory")
                 self._missing(source)
 
+    def copytree(self, src: PathType, dst: PathType, overwrite: bool = False) -> None:
+        source, target = self._key(src), self._key(dst)
+        with self._doing("copy", source):
+            self._require_directory(source)
+            if f"{target}/".startswith(f"{source}/") or not source:
+                self._fail(OSError, target, "A directory cannot be copied into itself")
+        self.makedirs(dst)
+        with self._doing("copy", source):
+            there = {entry.key for entry in self._list(target, deep=True)}
+            files: list[tuple[str, str]] = []
+            for entry in self._visible(self._list(source, deep=True)):
+                new = target + entry.key[len(source) :]
+                if entry.is_dir:
+                    self._make_directory(new)
+                elif not overwrite and new in there:
+                    self._fail(FileExistsError, new, "File exists")
+                else:
+                    files.append((entry.key, new))
+            run_all(lambda pair: self._copy(*pair), files, workers=self.WORKERS)
+
     def rename(self, src: PathType, dst: PathType, overwrite: bool = False) -> None:
         source, target = self._key(src), self._key(dst)
         with self._doing("rename", source):

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stacks.credentials import AwsCredentials, CachedCredentials, Credentials
@@ -18,10 +19,13 @@ from stacks.stores.types import Condition, Data, Entry, FileStat, PathType, Uplo
 
 if TYPE_CHECKING:
     from stacks.stores.s3_clients import S3Clients
+    from stacks.stores.s3_listing import Page
+    from stacks.stores.s3_wire import Wire
 
 R = TypeVar("R")
 _ODD_FOR_OBSTORE = re.compile(r"[\x00-\x1f\x7f]")
 _READ_TRIES = 3
+_LARGE = 4 * 1024 * 1024  # bytes from which a range goes straight into its buffer
 _SECRET_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 
@@ -163,14 +167,12 @@ class S3ArtifactStore(KeyedArtifactStore):
 
     def _directory(self, key: str) -> FileStat | None:
         prefix = f"{self._prefix}{key}/" if key else self._prefix
-        page: Any = self._run(
-            lambda clients: clients.sdk.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=1)
-        )
-        files = page["Files"]
-        if key and not files and not page["Folders"]:
+        request = {"Bucket": self.bucket, "Prefix": prefix, "MaxKeys": 1, "EncodingType": "url"}
+        files = self._list_page(request).files
+        if key and not files:
             return None
-        marker = files[0] if files and files[0][0] == prefix else None
-        return FileStat(self._uri(key), 0, marker[2] if marker else None, is_dir=True)
+        marked = bool(files) and files[0].key == prefix
+        return FileStat(self._uri(key), 0, files[0].modified if marked else None, is_dir=True)
 
     def _read(self, key: str, start: int, stop: int, etag: str | None) -> tuple[Data, FileStat]:
         try:
@@ -196,13 +198,36 @@ class S3ArtifactStore(KeyedArtifactStore):
         full = self._prefix + key
         if clients.fast is None or _ODD_FOR_OBSTORE.search(full):
             return self._read_sdk(clients, key, start, stop, etag)
+        if stop - start >= _LARGE and clients.wire is not None:
+            found = self._fetch_large(clients.wire, key, start, stop, etag)
+            if found is not None:
+                return found
         options: dict[str, Any] = {} if etag is None else {"if_match": etag}
         if start == 0 and self._whole_without_range:
             whole = clients.obstore.get(clients.fast, full, options=options)
             if whole.meta["size"] <= stop:
                 return whole.bytes(), self._described(key, whole.meta)
-        found = clients.obstore.get(clients.fast, full, options={**options, "range": (start, stop)})
-        return found.bytes(), self._described(key, found.meta)
+        part = clients.obstore.get(clients.fast, full, options={**options, "range": (start, stop)})
+        return part.bytes(), self._described(key, part.meta)
+
+    def _fetch_large(
+        self, wire: Wire, key: str, start: int, stop: int, etag: str | None
+    ) -> tuple[Data, FileStat] | None:
+        """A large range straight into its buffer; None leaves it, and every error, to the other clients."""
+        buffer = memoryview(bytearray(stop - start))
+        headers = {"Range": f"bytes={start}-{stop - 1}"}
+        if etag is not None:
+            headers["If-Match"] = etag
+        target = {"Bucket": self.bucket, "Key": self._prefix + key}
+        answer = wire.get("get_object", target, headers, buffer)
+        if answer is None or answer.status != 206:
+            return None
+        said = answer.headers
+        total = int(said["content-range"].rpartition("/")[2])
+        modified = parsedate_to_datetime(said["last-modified"])
+        return buffer, FileStat(
+            self._uri(key), total, modified, said.get("etag"), said.get("x-amz-version-id")
+        )
 
     def _read_sdk(
         self, clients: S3Clients, key: str, start: int, stop: int, etag: str | None
@@ -282,8 +307,18 @@ class S3ArtifactStore(KeyedArtifactStore):
         prefix = f"{self._prefix}{key}/" if key else self._prefix
         return list_keys(self._list_page, self.bucket, prefix, deep=deep, root=len(self._prefix))
 
-    def _list_page(self, request: dict[str, Any]) -> Any:
-        return self._run(lambda clients: clients.sdk.list_objects_v2(**request), tries=_READ_TRIES)
+    def _list_page(self, request: dict[str, Any]) -> Page:
+        from stacks.stores.s3_listing import from_botocore, parse_page
+
+        def fetch(clients: S3Clients) -> Page:
+            if clients.wire is not None:
+                answer = clients.wire.get("list_objects_v2", request)
+                if answer is not None and answer.status == 200:
+                    return parse_page(answer.body)
+            usual = {name: value for name, value in request.items() if name != "EncodingType"}
+            return from_botocore(clients.sdk.list_objects_v2(**usual))
+
+        return self._run(fetch, tries=_READ_TRIES)
 
     def _delete(self, entries: Sequence[Entry]) -> None:
         keys = [f"{self._prefix}{entry.key}{'/' if entry.is_dir else ''}" for entry in entries]

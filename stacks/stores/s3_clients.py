@@ -13,6 +13,7 @@ import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import boto3
 import botocore
@@ -23,7 +24,7 @@ from botocore.credentials import CredentialProvider, CredentialResolver, Credent
 from stacks.credentials import AwsCredentials, CachedCredentials
 from stacks.errors import CredentialsMissingError, MissingExtraError
 from stacks.stores.s3_config import S3Settings
-from stacks.stores.s3_listing import ListingParserFactory
+from stacks.stores.s3_wire import Wire
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -70,6 +71,7 @@ class S3Clients:
         self.sdk: Any = _make_sdk(settings, credentials)
         members = self.sdk.meta.service_model.operation_model("CompleteMultipartUpload").input_shape.members
         self.completes_conditionally = {"IfMatch", "IfNoneMatch"} <= set(members)
+        self.wire = _make_wire(settings, credentials)
         self.fast: S3Store | None = None
         self.fast_put: S3Store | None = None
         if settings.fast_reads and not _forked_with_obstore:
@@ -122,7 +124,6 @@ class _LiveProvider(CredentialProvider):
 def _make_sdk(settings: S3Settings, credentials: CachedCredentials[AwsCredentials]) -> Any:
     session = botocore.session.Session()
     session.register_component("credential_provider", CredentialResolver([_LiveProvider(credentials)]))
-    session.register_component("response_parser_factory", ListingParserFactory())
     options: dict[str, Any] = {
         "connect_timeout": CONNECT_TIMEOUT,
         "read_timeout": READ_TIMEOUT,
@@ -139,6 +140,15 @@ def _make_sdk(settings: S3Settings, credentials: CachedCredentials[AwsCredential
     # Any: the users' settings pass through to every call, which no typed signature can follow.
     client: Any = boto3.Session(botocore_session=session).client("s3", **arguments)
     return client
+
+
+def _make_wire(settings: S3Settings, credentials: CachedCredentials[AwsCredentials]) -> Wire | None:
+    """None where the way is not straight: proxies, or what only the full client mirrors."""
+    if not settings.fast_reads or settings.unsigned or any(getproxies().get(s) for s in ("http", "https")):
+        return None
+    pinned = S3Settings(settings.client, {**settings.config, "signature_version": "s3v4"})
+    timeout = float(settings.config.get("read_timeout", READ_TIMEOUT))
+    return Wire(_make_sdk(pinned, credentials), settings.client.get("verify"), timeout)
 
 
 def _known_options(**options: str) -> dict[str, str]:
