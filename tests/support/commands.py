@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from world import Done
 
@@ -38,6 +39,7 @@ class CommandLine:
         """Runs what stands behind ``provision``, as a shell would split it; fails unless it exits so."""
         self.capfd.readouterr()
         self.monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        self.monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # a process of its own would have none yet
         code = run(cli, [*shlex.split(line), *more], "provision")
         done = Done(code, *self.capfd.readouterr())
         assert done.code == expect, f"exit {done.code}, not {expect}, of {line!r}\n{done.said}"

@@ -1,0 +1,297 @@
+"""`provision service-connector`, against an AWS that enforces its policies."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from commands import Aws, CommandLine
+
+ALL_OF_S3 = ("s3:*", "sts:*")
+
+
+@pytest.fixture
+def role(aws: Aws, provision: CommandLine) -> str:
+    """A role that may do everything in S3, a user `ml` who may assume it, and the user's profile `me`."""
+    aws.bucket("team", "ours/a", "theirs/b")
+    aws.bucket("other")
+    user = aws.user("ml", *ALL_OF_S3)
+    arn = aws.role("store", "ml", "s3:*")
+    provision.profiles(
+        f"[profile team]\nrole_arn = {arn}\nsource_profile = me\nregion = eu-west-1\n[profile me]\n",
+        f"[me]\naws_access_key_id = {user.access_key_id}\naws_secret_access_key = {user.secret_access_key}\n",
+    )
+    aws.enforce()
+    return arn
+
+
+@pytest.fixture
+def scoped(aws: Aws, provision: CommandLine, role: str) -> CommandLine:
+    """A connector `c` for s3://team/ours, that assumes the role."""
+    provision.environment(AWS_PROFILE="team", AWS_ENDPOINT_URL=aws.url)
+    provision(
+        "service-connector register c --type aws --auto-configure --resource-id s3://team/ours --verify"
+    )
+    return provision
+
+
+def test_auto_configure_takes_the_role_and_says_so(scoped: CommandLine, role: str, aws: Aws) -> None:
+    shown = scoped("service-connector describe c --format json").json
+
+    assert shown == {
+        "name": "c",
+        "type": "aws",
+        "auth_method": "iam-role",
+        "resource_type": None,
+        "resource_id": "s3://team/ours",
+        "config": {
+            "region": "eu-west-1",
+            "endpoint_url": aws.url,
+            "role_arn": role,
+            "profile_name": "me",
+        },
+        "authentication_secret": None,
+        "artifact_stores": [],
+        "managed_by": None,
+    }
+    assert scoped.client.list_secrets() == []
+
+
+def test_verify_and_list_resources(scoped: CommandLine) -> None:
+    assert scoped("service-connector verify c").out == "c works and reaches s3://team/ours.\n"
+    assert scoped("service-connector list-resources --format json").json == [
+        {"name": "c", "resources": ["s3://team/ours"]}
+    ]
+    outside = scoped("service-connector verify c --resource-id s3://other", expect=3)
+    assert "s3://other" in outside.err
+
+
+def test_a_connector_that_does_not_work_is_not_registered(provision: CommandLine, aws: Aws) -> None:
+    aws.bucket("team")
+    aws.enforce()
+
+    done = provision(
+        f"service-connector register c -t aws --auth-method secret-key --endpoint_url={aws.url} "
+        "--aws_access_key_id=AKIAWRONG --aws_secret_access_key=wrong --resource-id s3://team --verify",
+        expect=4,
+    )
+
+    assert "next:" in done.err
+    assert provision("service-connector list").out == "No service connector is registered.\n"
+    assert provision("secret list").out == "There is no secret.\n"
+
+
+def test_a_token_for_a_shell_works_for_its_bucket_and_prefix_alone(scoped: CommandLine, aws: Aws) -> None:
+    lines = scoped("service-connector token c").out.splitlines()
+    printed = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+
+    assert sorted(printed) == ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+    s3 = boto3.client(
+        "s3",
+        aws_access_key_id=printed["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=printed["AWS_SECRET_ACCESS_KEY"].strip("'"),
+        aws_session_token=printed["AWS_SESSION_TOKEN"].strip("'"),
+        endpoint_url=aws.url,
+    )
+    assert s3.get_object(Bucket="team", Key="ours/a")["Body"].read() == b"x"
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.get_object(Bucket="team", Key="theirs/b")
+
+
+def test_a_token_as_json_and_for_a_credential_process(scoped: CommandLine) -> None:
+    as_json = scoped("service-connector token c --format json --access read-only").json
+    process = scoped("service-connector token c --format credential-process").json
+
+    assert sorted(as_json) == [
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "expires_at",
+    ]
+    assert as_json["expires_at"].endswith("+00:00")
+    assert process["Version"] == 1
+    assert sorted(process) == ["AccessKeyId", "Expiration", "SecretAccessKey", "SessionToken", "Version"]
+
+
+def test_a_key_that_does_not_end_is_not_printed(provision: CommandLine) -> None:
+    provision(
+        "service-connector register c -t aws --auth-method secret-key --aws_access_key_id=A "
+        "--aws_secret_access_key=canary"
+    )
+
+    done = provision("service-connector token c", expect=6)
+
+    assert "hands on a long-lived key" in done.err
+    assert "update c --auth-method session-token" in done.err
+    assert "canary" not in done.said
+
+
+def test_login_lets_the_sdks_of_aws_use_the_connector(scoped: CommandLine, aws: Aws) -> None:
+    config = Path(os.environ["AWS_CONFIG_FILE"])
+    before = config.read_text()
+
+    for _ in range(2):  # the second time in the place of the first
+        assert "Wrote the profile stacks" in scoped("service-connector login c --profile stacks").out
+
+    written = config.read_text()
+    assert written.startswith(before)
+    assert written.count("[profile stacks]") == 1
+    script = (
+        "import boto3; s3 = boto3.Session(profile_name='stacks').client('s3')\n"
+        "print(s3.get_object(Bucket='team', Key='ours/a')['Body'].read())"
+    )
+    # Asked from another folder, and without the variables that the connector was registered with.
+    environment = {
+        key: value for key, value in os.environ.items() if key not in {"AWS_PROFILE", "STACKS_STATE"}
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd="/", env=environment, check=False
+    )
+    assert done.stdout == "b'x'\n", done.stderr
+
+
+def test_login_leaves_the_profiles_of_others_alone(scoped: CommandLine) -> None:
+    done = scoped("service-connector login c --profile team", expect=6)
+
+    assert "has a profile [profile team] already" in done.err
+    assert "--profile NAME" in done.err
+
+
+def test_a_key_of_variables_goes_into_the_secret_store_and_hands_out_temporary_ones(
+    provision: CommandLine, aws: Aws
+) -> None:
+    aws.bucket("team")
+    user = aws.user("ml", *ALL_OF_S3)
+    provision.environment(
+        AWS_ACCESS_KEY_ID=user.access_key_id,
+        AWS_SECRET_ACCESS_KEY=user.secret_access_key,
+        AWS_ENDPOINT_URL=aws.url,
+    )
+
+    done = provision("service-connector register c --type aws --auto-configure")
+
+    assert "took the access key of the environment variables" in done.err
+    assert user.secret_access_key not in done.said
+    assert provision.client.describe_connector("c").auth_method == "session-token"
+    assert provision("service-connector token c --format json").json["aws_session_token"]
+    assert provision("service-connector list-resources c").out.splitlines()[1].split() == ["c", "s3://team"]
+
+
+@pytest.mark.parametrize(
+    ("options", "method", "says"),
+    [
+        ("", "implicit", "took the profile me, whose credentials stay where they are"),
+        ("--auth-method secret-key", "secret-key", "took the access key of the profile me"),
+        ("--auth-method iam-role --role_arn=arn:aws:iam::123456789012:role/x", "iam-role", "the profile me"),
+    ],
+)
+def test_a_profile_with_a_key_is_named_and_its_key_taken_only_when_asked_for(
+    provision: CommandLine, options: str, method: str, says: str
+) -> None:
+    provision.profiles("[profile me]\n", "[me]\naws_access_key_id = A\naws_secret_access_key = canary\n")
+    provision.environment(AWS_PROFILE="me")
+
+    done = provision(f"service-connector register c -t aws --auto-configure {options}")
+
+    assert says in done.err
+    assert provision.client.describe_connector("c").auth_method == method
+    assert bool(provision.client.list_secrets()) is (method == "secret-key")
+
+
+@pytest.mark.parametrize(
+    ("environment", "options", "code", "says"),
+    [
+        ({}, "", 4, "there are no AWS credentials in the environment"),
+        ({"AWS_PROFILE": "nobody"}, "", 4, "the profiles are: none"),
+        (
+            {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "s"},
+            "--auth-method sts-token",
+            4,
+            "session-token",
+        ),
+        (
+            {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t"},
+            "--auth-method secret-key",
+            4,
+            "has temporary credentials",
+        ),
+        ({}, "--auth-method nope", 3, "no auth method 'nope'"),
+    ],
+)
+def test_what_cannot_be_configured_says_why(
+    provision: CommandLine, environment: dict[str, str], options: str, code: int, says: str
+) -> None:
+    provision.environment(**environment)
+
+    done = provision(f"service-connector register c -t aws --auto-configure {options}", expect=code)
+
+    assert says in done.err
+    assert provision.client.list_connectors() == []
+
+
+def test_the_life_of_a_connector(provision: CommandLine) -> None:
+    provision(
+        "service-connector register c -t aws --auth_method session-token --aws_access_key_id=A "
+        "--aws_secret_access_key=s --session-seconds 900"
+    )
+    provision("artifact-store register s -f s3 --path=s3://bucket --connector c")
+    provision(
+        "service-connector update c --resource-id s3://bucket --remove session-seconds --region eu-west-1"
+    )
+    provision("service-connector rename c d")
+
+    shown = provision("service-connector describe d --format json").json
+    assert shown["config"]["region"] == "eu-west-1"
+    assert "session_seconds" not in shown["config"]
+    assert shown["artifact_stores"] == ["s"]
+    assert "is used by artifact store s" in provision("service-connector delete d", expect=6).err
+    provision("artifact-store disconnect s")
+    assert "has no connector" in provision("artifact-store disconnect s", expect=3).err
+    assert provision("service-connector delete d").out == "Deleted the service connector d.\n"
+    assert provision("secret list").out == "There is no secret.\n"
+
+
+def test_types_are_described_with_their_methods_and_fields(provision: CommandLine) -> None:
+    (aws_type,) = (
+        one for one in provision("service-connector list-types --format json").json if one["name"] == "aws"
+    )
+    assert aws_type["auth_methods"][:2] == ["implicit", "secret-key"]
+    assert aws_type["integration"] == "s3"
+
+    described = provision("service-connector describe-type aws --format json").json
+    role = next(method for method in described["auth_methods"] if method["name"] == "iam-role")
+    assert role["required"] == ["role_arn"]
+    assert role["scoped"] is True
+    assert "iam-role: " in provision("service-connector describe-type aws").out
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("register c -t aws", "give --auto-configure, or --auth-method with one of: implicit, secret-key"),
+        ("register c -t nope --auto-configure", "there is no type of service connector named 'nope'"),
+        ("register c -t aws --auth-method iam-role", "iam-role needs role_arn"),
+        ("register c -t aws --auth-method implicit --regoin=x", "did you mean 'region'?"),
+        (
+            "register c -t aws --auth-method implicit --resource-id s3://my_bucket",
+            "write --resource-id=s3://my-bucket",
+        ),
+        ("update c", "nothing to change was given"),
+        ("describe c", "there is no service connector named 'c'"),
+        ("describe-type nope", "choose one of: aws"),
+    ],
+)
+def test_mistakes_say_what_to_write(provision: CommandLine, line: str, says: str) -> None:
+    assert says in provision(f"service-connector {line}", expect=3).err
+
+
+def test_json_is_all_that_stands_on_stdout(scoped: CommandLine) -> None:
+    done = scoped.process("service-connector", "token", "c", "--format", "credential-process")
+    assert json.loads(done.out)["Version"] == 1
+    assert done.err == ""
