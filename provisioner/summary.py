@@ -166,7 +166,8 @@ def _compare(path: str, before: Any, after: Any, masks: tuple[Any, Any]) -> Iter
         return
     pairs = _children(_as_document(before), _as_document(after))
     if pairs is None:
-        yield AttributeChange(path, before, after)
+        hidden = any(_hides_something(mask) for mask in masks)
+        yield AttributeChange(path, MASKED, MASKED) if hidden else AttributeChange(path, before, after)
         return
     for key, old, new in pairs:
         below = tuple(_mask_below(mask, key) for mask in masks)
@@ -175,6 +176,11 @@ def _compare(path: str, before: Any, after: Any, masks: tuple[Any, Any]) -> Iter
 
 def _children(before: Any, after: Any) -> list[tuple[Any, Any, Any]] | None:
     """What to compare one by one: the members of two objects or of two lists; None for anything else."""
+    # What is not there has no members: so those of the other side are shown, or masked, one by one.
+    if isinstance(before, Mapping | list) and after is None:
+        after = type(before)()
+    elif isinstance(after, Mapping | list) and before is None:
+        before = type(after)()
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         return [(key, before.get(key), after.get(key)) for key in sorted({*before, *after}, key=str)]
     if isinstance(before, list) and isinstance(after, list):
@@ -193,6 +199,14 @@ def _mask_below(mask: Any, key: Any) -> Any:
     if isinstance(mask, list) and isinstance(key, int):
         return _item(mask, key)
     return None
+
+
+def _hides_something(mask: Any) -> bool:
+    if isinstance(mask, Mapping):
+        return any(_hides_something(item) for item in mask.values())
+    if isinstance(mask, list):
+        return any(_hides_something(item) for item in mask)
+    return mask is True
 
 
 def _as_document(value: Any) -> Any:

@@ -86,6 +86,12 @@ class Session:
         code, stream = self._run("plan", argv)
         if code not in {0, 2}:
             raise self._failure("plan", code, stream)
+        if stream.undecoded:
+            raise TerraformError(
+                f"terraform plan said something that is not understood: {stream.undecoded[0]}",
+                log=str(self.workspace.log("plan")),
+                hint="use a version of Terraform or OpenTofu that this release was tested with",
+            )
         return PlanOutcome(code == 2, stream)
 
     def apply(self, log: str, on_start: OnStart) -> StreamResult:

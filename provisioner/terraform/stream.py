@@ -49,6 +49,8 @@ class StreamResult:
     """The operation of the closing summary: set only when Terraform says that it has finished it."""
     text: list[str] = field(default_factory=list)
     """Lines that were not JSON: what a crash or an old engine wrote."""
+    undecoded: list[str] = field(default_factory=list)
+    """Lines of a known type whose content is not as documented."""
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -73,7 +75,14 @@ class StreamResult:
         if not isinstance(message, dict):
             self.text.append(line)
             return None
-        return self._take(message)
+        try:
+            return self._take(message)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            # A later version may say it in another way. The run is not ours to stop, but a plan with such a
+            # line in it is not understood.
+            self.text.append(line)
+            self.undecoded.append(line)
+            return None
 
     def _take(self, message: Mapping[str, Any]) -> Event | None:
         kind = message.get("type")
