@@ -1,4 +1,4 @@
-"""`provision service-connector verify`, `list-resources`, `token` and `login`: a connector at work."""
+"""`provision service-connector verify`, `list-resources`, `token`, `login` and `rotate`: at work."""
 
 from __future__ import annotations
 
@@ -104,6 +104,25 @@ def login(name: str, profile: str | None, form: str) -> int:
     path = write_profile(profile, name, client.state_file.location, connector.store_settings())
     text = f"Wrote the profile {profile} to {path}. Use it: aws --profile {profile} s3 ls"
     return answer(form, {"name": name, "profile": profile, "file": str(path)}, text)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--keep-old", is_flag=True, help="Leave the old key, for programs that go on holding it.")
+@form_option
+def rotate(name: str, keep_old: bool, form: str) -> int:
+    """Replace a connector's static key: the new one is proven before the old one goes.
+
+    For AWS: an access key that lies in the secret store, of a user who may make and delete its own keys.
+    """
+    from stacks.connectors.rotation import rotate as replace_key
+
+    client = make_client()
+    record = client.describe_connector(name)
+    secret = replace_key(record, client.secrets, keep_old=keep_old)
+    after = "the old one is still valid" if keep_old else "the old one is deleted"
+    text = f"Rotated the key of {name}: the new one works and is in the secret {secret}, {after}."
+    return answer(form, {"name": name, "secret": secret, "old_key_deleted": not keep_old}, text)
 
 
 def _refuse_lasting(name: str, credentials: Credentials) -> None:

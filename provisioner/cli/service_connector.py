@@ -50,6 +50,7 @@ _verify_option = click.option("--verify", is_flag=True, help="Change nothing unl
         "list-resources": (f"{_USE}:list_resources", "What connectors can reach."),
         "login": (f"{_USE}:login", "Let the cloud's own command line use a connector."),
         "token": (f"{_USE}:token", "Short-lived credentials for another program."),
+        "rotate": (f"{_USE}:rotate", "Replace a connector's static key without an outage."),
         "update": (f"{_HERE}:update", "Change a connector."),
         "rename": (f"{_HERE}:rename", "Give a connector another name."),
         "delete": (f"{_HERE}:delete", "Forget a connector."),
