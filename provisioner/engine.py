@@ -15,7 +15,7 @@ from provisioner.errors import InputError, LockedError, NotEmptyError, UpstreamE
 from provisioner.journal import close_journal
 from provisioner.manifest import LoadedManifest, load_manifest
 from provisioner.recover import recover_if_cut_off
-from provisioner.render import render, write_rendering
+from provisioner.render import MACHINE_VARIABLES, render, write_rendering
 from provisioner.summary import Summary
 from provisioner.terraform.locate import Executable
 from provisioner.terraform.runner import OnEvent, ignore_event
@@ -207,7 +207,7 @@ class Engine:
             workspace.check_state(deployed=loaded.manifest.name in state.deployments)
             cloud = connect(loaded.manifest, places)
             write_rendering(render(loaded.manifest), workspace.root, private=True)
-            workspace.write_json(workspace.root / "machine.auto.tfvars.json", cloud.machine_variables())
+            workspace.write_json(workspace.root / MACHINE_VARIABLES, cloud.machine_variables())
             try:
                 with ThreadPoolExecutor(1, "account") as background:
                     account = background.submit(cloud.account)

@@ -20,6 +20,9 @@ from provisioner.hcl import quote
 from provisioner.manifest import ArtifactStore, Connector, Manifest
 from stacks.state.files import make_private_folder, write_private
 
+MACHINE_VARIABLES = "machine.auto.tfvars.json"
+"""Beside the rendering, in a workspace: the variables that only this machine knows."""
+
 _CAPABILITIES = (
     "caller_identity",
     "encryption",
@@ -153,7 +156,7 @@ def write_rendering(files: Mapping[str, str], target: Path, *, private: bool) ->
     """
     target.mkdir(parents=True, exist_ok=True)
     root = target.resolve()
-    changed = differing(files, root)
+    changed = sorted({*differing(files, root), *(_strangers(files, root) if private else ())})
     for name in changed:
         path = root / name
         if not path.resolve().is_relative_to(root):
@@ -178,7 +181,18 @@ def differing(files: Mapping[str, str], target: Path) -> list[str]:
         for name, text in files.items()
         if not (target / name).is_file() or (target / name).read_bytes() != text.encode()
     ]
+    ours = {folder for provider in PROVIDERS.values() for folder in provider.modules.values()}
     present = {"main.tf", "terraform.tfvars.json"} | {
-        path.relative_to(target).as_posix() for path in (target / "modules").rglob("*.tf")
+        path.relative_to(target).as_posix()
+        for folder in ours
+        for path in (target / "modules" / folder).glob("*.tf")
     }
     return sorted([*other, *(name for name in present - set(files) if (target / name).is_file())])
+
+
+def _strangers(files: Mapping[str, str], root: Path) -> list[str]:
+    """What Terraform would read beside the rendering: in a workspace, nothing but ours is configuration."""
+    read = (
+        path for pattern in ("*.tf", "*.tf.json", "*.tfvars", "*.tfvars.json") for path in root.glob(pattern)
+    )
+    return [path.name for path in read if path.name not in files and path.name != MACHINE_VARIABLES]
