@@ -69,8 +69,8 @@ class AccessKeys:
                 if code in _REFUSED:
                     raise ConnectorError(
                         f"{who}: its key may not iam:{operation}",
-                        hint="allow the user iam:CreateAccessKey and iam:DeleteAccessKey on itself; or make a "
-                        "key yourself, and give it to: provision service-connector update",
+                        hint="allow the user iam:CreateAccessKey and iam:DeleteAccessKey on itself; or make "
+                        "a key yourself, and give it to: provision service-connector update",
                     ) from error
                 if code == "LimitExceeded":
                     raise ConnectorError(
