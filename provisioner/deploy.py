@@ -51,7 +51,8 @@ def random_name() -> str:
 
 def stack_name(store: str) -> str:
     """The name of the stack that a deployed store lives in."""
-    return store.replace("_", "-").lower().strip("-")[:30]
+    name = store.replace("_", "-").lower().strip("-")[:30]
+    return name if len(name) > 1 else f"{name}-store"  # a stack's name has two characters at least
 
 
 def store_manifest(store: str, flavor: str, options: Mapping[str, Any]) -> dict[str, Any]:
