@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from stacks.connectors import aws
+from stacks.connectors import aws, gcp
 from stacks.connectors.base import Access, AuthMethod, Connector, ConnectorType
 from stacks.errors import ConnectorScopeError, InvalidValueError
 from stacks.secrets.base import SecretReader
 from stacks.state.records import ConnectorRecord
 
-_CONNECTORS: Mapping[str, type[Connector]] = MappingProxyType({"aws": aws.AwsConnector})
+_CONNECTORS: Mapping[str, type[Connector]] = MappingProxyType(
+    {"aws": aws.AwsConnector, "gcp": gcp.GcpConnector}
+)
 
 
 def connector_types() -> tuple[ConnectorType, ...]:
