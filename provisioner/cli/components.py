@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +24,8 @@ from stacks.state.sensitive import is_reference, is_secret_field
 if TYPE_CHECKING:
     from stacks.client import Client
 
+logger = logging.getLogger(__name__)
+
 MASK = "********"
 form_option: Callable[[Any], Any] = format_option("text", "json")
 secret_option = click.option(
@@ -35,7 +40,6 @@ secret_option = click.option(
 def make_client(*, flavors: bool = False) -> Client:
     """The client of the state file in force; with ``flavors`` those of the working directory are loaded."""
     from stacks.client import Client
-    from stacks.errors import StoreConfigError
     from stacks.stores.registry import load_class
 
     client = Client(state_file())
@@ -43,16 +47,15 @@ def make_client(*, flavors: bool = False) -> Client:
         with importable_from_here():
             try:
                 load_class(flavor.source)
-            except StoreConfigError:
-                continue  # the command that needs it says so; the others do without
+            except Exception as error:  # noqa: BLE001 - a user's module may raise anything when it is imported
+                # The command that needs this flavor says so; the others do without.
+                logger.info("the flavor %s cannot be loaded: %s", flavor.name, error)
     return client
 
 
 @contextmanager
 def importable_from_here() -> Iterator[None]:
     """Python finds modules of the working directory too, last of all: flavors often live there."""
-    import sys
-
     here = str(Path.cwd())
     sys.path.append(here)
     try:
@@ -80,7 +83,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], nothing: str) ->
     """Rows below a header, in columns; ``nothing`` when there are none."""
     if not rows:
         return nothing
-    lines = [tuple(title.upper() for title in header), *rows]
+    lines = [tuple(title.upper() for title in header), *(tuple(map(_printable, row)) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     padded = (
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines
@@ -98,17 +101,20 @@ def details(data: Mapping[str, Any]) -> str:
 
 
 def _line(value: Any) -> str:
-    import json
-
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return value
+        return _printable(value)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return ", ".join(value)
+        return ", ".join(map(_printable, value))
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={_line(item)}" for key, item in value.items())
     return json.dumps(value, ensure_ascii=False)
+
+
+def _printable(text: str) -> str:
+    """A record may come from somebody else's file: what would steer the terminal is shown as an escape."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def masked(config: Mapping[str, Any]) -> dict[str, Any]:

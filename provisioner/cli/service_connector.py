@@ -17,12 +17,14 @@ from provisioner.cli.components import (
     table,
     warn,
 )
+from provisioner.cli.connector_types import refuse_to_choose
 from provisioner.cli.fields import ANYTHING, free_arguments, parse
 from provisioner.cli.lazy import LazyGroup
 from provisioner.cli.options import say, yes_option
 from provisioner.errors import InputError
 
 _USE = "provisioner.cli.connector_use"
+_TYPES = "provisioner.cli.connector_types"
 _HERE = "provisioner.cli.service_connector"
 
 _method_option = click.option(
@@ -45,8 +47,8 @@ _verify_option = click.option("--verify", is_flag=True, help="Change nothing unl
         "list": (f"{_HERE}:list_connectors", "All connectors."),
         "describe": (f"{_HERE}:describe", "One connector, its secrets as references."),
         "verify": (f"{_USE}:verify", "Prove that a connector reaches its resource."),
-        "list-types": (f"{_HERE}:list_types", "The types of connectors."),
-        "describe-type": (f"{_HERE}:describe_type", "The auth methods of a type, and their fields."),
+        "list-types": (f"{_TYPES}:list_types", "The types of connectors."),
+        "describe-type": (f"{_TYPES}:describe_type", "The auth methods of a type, and their fields."),
         "list-resources": (f"{_USE}:list_resources", "What connectors can reach."),
         "login": (f"{_USE}:login", "Let the cloud's own command line use a connector."),
         "token": (f"{_USE}:token", "Short-lived credentials for another program."),
@@ -104,7 +106,7 @@ def register(
     record = client.register_connector(
         name,
         kind,
-        auth_method or _choose(kind),
+        auth_method or refuse_to_choose(kind),
         resource_type=resource_type,
         resource_id=resource_id,
         config=config,
@@ -206,72 +208,3 @@ def delete(name: str, yes: bool, form: str) -> int:  # noqa: ARG001 - taken for 
     """Forget a connector and the secret it brought along; refused while a store uses it."""
     make_client().delete_connector(name)
     return answer(form, {"deleted": name}, f"Deleted the service connector {name}.")
-
-
-@click.command("list-types")
-@form_option
-def list_types(form: str) -> int:
-    """The types of connectors."""
-    from stacks.connectors import connector_types
-
-    found = [
-        {
-            "name": one.name,
-            "title": one.title,
-            "auth_methods": [method.name for method in one.auth_methods],
-            "resource_types": list(one.resource_types),
-            "integration": one.extra,
-        }
-        for one in connector_types()
-    ]
-    rows = [
-        (str(one["name"]), ", ".join(one["auth_methods"]), ", ".join(one["resource_types"])) for one in found
-    ]
-    return answer(form, found, table(("type", "auth methods", "resource types"), rows, "There is no type."))
-
-
-@click.command("describe-type")
-@click.argument("kind", metavar="TYPE")
-@form_option
-def describe_type(kind: str, form: str) -> int:
-    """The auth methods of a type, their fields, and what a store receives from each."""
-    from stacks.connectors import connector_type
-
-    found = connector_type(kind)
-    methods = [
-        {
-            "name": one.name,
-            "description": one.says,
-            "required": sorted(one.required),
-            "optional": sorted(one.optional),
-            "secret": sorted(one.secrets),
-            "scoped": one.scoped,
-            "temporary": one.temporary,
-        }
-        for one in found.auth_methods
-    ]
-    data = {
-        "name": found.name,
-        "title": found.title,
-        "resource_types": list(found.resource_types),
-        "schemes": sorted(found.schemes),
-        "integration": found.extra,
-        "auth_methods": methods,
-    }
-    lines = [f"{found.name}: {found.title}; grants {', '.join(found.resource_types)}"]
-    for method in methods:
-        shown = {key: value for key, value in method.items() if key not in {"name", "description"}}
-        lines += ["", f"{method['name']}: {method['description']}"]
-        lines += [f"  {line}" for line in details(shown).splitlines()]
-    return answer(form, data, "\n".join(lines))
-
-
-def _choose(kind: str) -> str:
-    """There is no method to take unasked: raises InputError that names them."""
-    from stacks.connectors import connector_type
-
-    methods = ", ".join(method.name for method in connector_type(kind).auth_methods)
-    raise InputError(
-        "it was not said how the connector authenticates",
-        hint=f"give --auto-configure, or --auth-method with one of: {methods}",
-    )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
 from provisioner.cli.components import answer, details, form_option, make_client, stack_json, table
-from provisioner.cli.options import print_json, say, yes_option
+from provisioner.cli.lazy import LazyGroup
+from provisioner.cli.options import yes_option
 from provisioner.errors import InputError
 
 _ORCHESTRATORS = ("default",)
-_CURRENT = "current"
+CURRENT = "current"
+_HERE = "provisioner.cli.stack"
 
 
 def _orchestrator(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -77,12 +76,27 @@ def _parts(*, store_required: bool) -> Callable[[Any], Any]:
     return decorate
 
 
-@click.group()
+@click.group(
+    cls=LazyGroup,
+    commands_by_path={
+        "register": (f"{_HERE}:register", "Register a stack."),
+        "set": (f"{_HERE}:set_stack", "Make a stack the active one."),
+        "get": (f"{_HERE}:get", "The name of the active stack."),
+        "list": (f"{_HERE}:list_stacks", "All stacks."),
+        "describe": (f"{_HERE}:describe", "One stack, by default the active one."),
+        "update": (f"{_HERE}:update", "Give a stack another store or orchestrator."),
+        "copy": (f"{_HERE}:copy", "Register a second stack of the same components."),
+        "rename": (f"{_HERE}:rename", "Give a stack another name."),
+        "export": ("provisioner.cli.stack_exchange:export_stack", "Write a stack as JSON."),
+        "import": ("provisioner.cli.stack_exchange:import_stack", "Register what `export` wrote."),
+        "delete": (f"{_HERE}:delete", "Forget a stack; its components stay."),
+    },
+)
 def stack() -> None:
     """Stacks: what programs and pipelines work with. In place of a NAME, `current` is the active one."""
 
 
-@stack.command()
+@click.command()
 @click.argument("name")
 @_parts(store_required=True)
 @click.option("--set", "activate", is_flag=True, help="Make it the active stack.")
@@ -97,7 +111,7 @@ def register(name: str, store: str, orchestrator: str | None, activate: bool, fo
     return answer(form, stack_json(record, client.state), text)
 
 
-@stack.command("set")
+@click.command("set")
 @click.argument("name")
 @form_option
 def set_stack(name: str, form: str) -> int:
@@ -107,7 +121,7 @@ def set_stack(name: str, form: str) -> int:
     return answer(form, stack_json(client.describe_stack(name), client.state), f"The active stack is {name}.")
 
 
-@stack.command()
+@click.command()
 @form_option
 def get(form: str) -> int:
     """The name of the active stack."""
@@ -116,7 +130,7 @@ def get(form: str) -> int:
     return answer(form, stack_json(client.describe_stack(name), client.state), name)
 
 
-@stack.command("list")
+@click.command("list")
 @form_option
 def list_stacks(form: str) -> int:
     """All stacks."""
@@ -132,8 +146,8 @@ def list_stacks(form: str) -> int:
     )
 
 
-@stack.command()
-@click.argument("name", default=_CURRENT, metavar="[NAME]")
+@click.command()
+@click.argument("name", default=CURRENT, metavar="[NAME]")
 @form_option
 def describe(name: str, form: str) -> int:
     """One stack, by default the active one."""
@@ -142,7 +156,7 @@ def describe(name: str, form: str) -> int:
     return answer(form, data, details(data))
 
 
-@stack.command()
+@click.command()
 @click.argument("name")
 @_parts(store_required=False)
 @form_option
@@ -159,7 +173,7 @@ def update(name: str, store: str | None, orchestrator: str | None, form: str) ->
     )
 
 
-@stack.command()
+@click.command()
 @click.argument("source", metavar="SRC")
 @click.argument("target", metavar="DST")
 @form_option
@@ -170,7 +184,7 @@ def copy(source: str, target: str, form: str) -> int:
     return answer(form, stack_json(record, client.state), f"Copied stack {source} to {target}.")
 
 
-@stack.command()
+@click.command()
 @click.argument("old", metavar="NAME")
 @click.argument("new", metavar="NEW_NAME")
 @form_option
@@ -183,46 +197,7 @@ def rename(old: str, new: str, form: str) -> int:
     )
 
 
-@stack.command("export")
-@click.argument("name", default=_CURRENT, metavar="[NAME]")
-@click.argument("file", required=False)
-def export_stack(name: str, file: str | None) -> int:
-    """Write a stack and its components as JSON, to FILE or to stdout. Secrets stay references."""
-    document = make_client().export_stack(name)
-    if file is None:
-        print_json(document)
-        return 0
-    try:
-        with Path(file).open("x", encoding="utf-8") as stream:
-            stream.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise InputError(f"{file} cannot be written: {error.strerror}", hint="name a new file") from error
-    say(f"wrote {file}")
-    return 0
-
-
-@stack.command("import")
-@click.argument("file")
-@click.option("--name", metavar="NAME", help="Register it under this name instead.")
-@form_option
-def import_stack(file: str, name: str | None, form: str) -> int:
-    """Register the stack that `export` wrote, from FILE or, with -, from standard input."""
-    from stacks.secrets import references
-
-    client = make_client()
-    record = client.import_stack(_document(file), name)
-    state = client.state
-    store = state.artifact_store(record.artifact_store)
-    connector = state.connector(store.connector) if store.connector else None
-    needed = references(store.config) | references(connector.config if connector else {})
-    needed |= {one.authentication_secret for one in (store, connector) if one and one.authentication_secret}
-    for secret in sorted(needed - set(client.list_secrets())):
-        create = f"provision secret create {secret} --KEY=@FILE"
-        say(f"warning: it needs the secret {secret}, which is not here: {create}")
-    return answer(form, stack_json(record, state), f"Imported stack {record.name}.")
-
-
-@stack.command()
+@click.command()
 @click.argument("name")
 @yes_option
 @form_option
@@ -230,22 +205,3 @@ def delete(name: str, yes: bool, form: str) -> int:  # noqa: ARG001 - taken for 
     """Forget a stack; its components stay. Refused for the active one."""
     make_client().delete_stack(name)
     return answer(form, {"deleted": name}, f"Deleted the stack {name}; its components stay.")
-
-
-def _document(file: str) -> dict[str, Any]:
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        document = json.loads(text)
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be read: {error.strerror}", hint="name a file of `stack export`"
-        ) from None
-    except ValueError:
-        raise InputError(
-            f"{file} is not JSON", hint="make one with: provision stack export NAME FILE"
-        ) from None
-    if not isinstance(document, dict):
-        raise InputError(
-            f"{file} is no exported stack", hint="make one with: provision stack export NAME FILE"
-        )
-    return document

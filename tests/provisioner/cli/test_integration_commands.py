@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_what_pip_cannot_install_is_named_exactly(tiny: CommandLine) -> None:
 
 
 def test_without_pip_the_requirement_is_named(tiny: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(integration.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tiny.folder))
 
     done = tiny("integration install tiny -y", expect=5)

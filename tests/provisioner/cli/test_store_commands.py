@@ -193,6 +193,41 @@ def test_a_stack_goes_from_one_state_file_to_another(provision: CommandLine, tmp
     assert "cannot be read" in provision("stack import nowhere.json", expect=3).err
 
 
+def test_what_an_imported_stack_brings_is_told_and_steers_no_terminal(provision: CommandLine) -> None:
+    provision("artifact-store flavor register flavor_for_tests.MemoArtifactStore")
+    provision("artifact-store register a -f memo --path memo://x")
+    provision("stack register one -a a")
+    document = json.loads(provision("stack export one").out)
+    document["artifact_stores"][0]["path"] = "memo://\x1b[2J\u202e"
+    provision("stack delete one")
+    provision("artifact-store delete a")
+    provision("artifact-store flavor delete memo")
+
+    done = provision("stack import -", stdin=json.dumps(document))
+
+    assert "note: it brings the flavor memo: its stores run the code of flavor_for_tests.Memo" in done.err
+    for shown in (provision("artifact-store list").out, provision("artifact-store describe a").out):
+        assert r"memo://\x1b[2J\u202e" in shown
+
+
+def test_a_flavor_that_no_longer_loads_stands_in_nobody_elses_way(provision: CommandLine) -> None:
+    module = provision.folder / "flavor_that_breaks.py"
+    module.write_text("from flavor_for_tests import MemoArtifactStore\n")
+    provision("artifact-store flavor register flavor_that_breaks.MemoArtifactStore")
+    module.write_text("raise RuntimeError('broken')\n")
+
+    done = provision.process("artifact-store", "register", "a", "-f", "local", PYTHONPATH=flavors_folder())
+
+    assert done.code == 0, done.said
+
+
+def flavors_folder() -> str:
+    """Where flavor_for_tests is."""
+    import flavor_for_tests
+
+    return str(Path(flavor_for_tests.__file__).parent)
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
