@@ -1,8 +1,9 @@
 """A Google of the tests' own: token, impersonation and federation endpoints, and a Cloud Storage behind them.
 
-Requests are held to the documented forms, https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
-and .../credentials/rest/v1/projects.serviceAccounts/generateAccessToken, and those of OAuth2 and Cloud Storage's
-JSON API. Tokens are limited by their scope and by their credential access boundary, as
+Requests are held to the documented forms of OAuth2's token endpoint, of Cloud Storage's JSON API, and of
+https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token and
+https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken.
+Tokens are limited by their scope and by their credential access boundary, as
 https://cloud.google.com/iam/docs/downscoping-short-lived-credentials says.
 """
 
@@ -24,10 +25,20 @@ import jsonschema
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from google_rules import (
+    ASSERTION,
+    BOUNDARY,
+    DOWNSCOPE,
+    FEDERATE,
+    GENERATE,
+    PLATFORM,
+    REFRESH,
+    SCOPES,
+    within,
+)
 from small_server import Answer, Asked, serving
 
 ACCOUNT = "store@project.iam.gserviceaccount.com"
-PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 _EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ACCESS = "urn:ietf:params:oauth:token-type:access_token"
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
@@ -35,109 +46,11 @@ _SIGNED = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _AUDIENCE = "https://oauth2.googleapis.com/token"  # whatever the token_uri, as google-auth has it
 _LIFE = 3599
 
-# The permissions of the predefined roles, as far as the routes below ask for them.
-_ROLES = {
-    "roles/storage.objectViewer": {"storage.objects.get", "storage.objects.list"},
-    "roles/storage.objectUser": {
-        "storage.objects.create",
-        "storage.objects.delete",
-        "storage.objects.get",
-        "storage.objects.list",
-    },
-    "roles/storage.legacyBucketReader": {"storage.buckets.get", "storage.objects.list"},
-}
-_SCOPES = {
-    PLATFORM: None,  # everything
-    "https://www.googleapis.com/auth/devstorage.read_only": {
-        "storage.objects.get",
-        "storage.objects.list",
-        "storage.buckets.get",
-        "storage.buckets.list",
-    },
-    "https://www.googleapis.com/auth/devstorage.read_write": {
-        "storage.objects.create",
-        "storage.objects.delete",
-        "storage.objects.get",
-        "storage.objects.list",
-        "storage.buckets.get",
-        "storage.buckets.list",
-    },
-}
-
 
 @functools.cache
 def _key() -> rsa.RSAPrivateKey:
     """One for all tests: making one takes a while."""
     return rsa.generate_private_key(65537, 2048)
-
-
-_TEXT = {"type": "string", "minLength": 1}
-_BOUNDARY = {
-    "type": "object",
-    "required": ["accessBoundary"],
-    "additionalProperties": False,
-    "properties": {
-        "accessBoundary": {
-            "type": "object",
-            "required": ["accessBoundaryRules"],
-            "additionalProperties": False,
-            "properties": {
-                "accessBoundaryRules": {
-                    "type": "array",
-                    "minItems": 1,
-                    "maxItems": 10,
-                    "items": {
-                        "type": "object",
-                        "required": ["availablePermissions", "availableResource"],
-                        "additionalProperties": False,
-                        "properties": {
-                            "availablePermissions": {
-                                "type": "array",
-                                "items": {"type": "string", "pattern": "^inRole:"},
-                            },
-                            "availableResource": {
-                                "type": "string",
-                                "pattern": "^//storage\\.googleapis\\.com/projects/_/buckets/[a-z0-9._-]+$",
-                            },
-                            "availabilityCondition": {
-                                "type": "object",
-                                "required": ["expression"],
-                                "additionalProperties": False,
-                                "properties": {"expression": _TEXT, "title": _TEXT, "description": _TEXT},
-                            },
-                        },
-                    },
-                }
-            },
-        }
-    },
-}
-
-
-def _form(required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    names = dict.fromkeys((*required, *optional), _TEXT)
-    return {"type": "object", "required": list(required), "additionalProperties": False, "properties": names}
-
-
-_REFRESH = _form(("grant_type", "client_id", "client_secret", "refresh_token"), ("scope",))
-_ASSERTION = _form(("grant_type", "assertion"))
-_DOWNSCOPE = _form(
-    ("grant_type", "requested_token_type", "subject_token", "subject_token_type", "options"), ("audience",)
-)
-_FEDERATE = _form(
-    ("grant_type", "requested_token_type", "subject_token", "subject_token_type", "audience", "scope"),
-    ("options",),
-)
-_GENERATE = {
-    "type": "object",
-    "required": ["scope"],
-    "additionalProperties": False,
-    "properties": {
-        "delegates": {"type": "array", "items": _TEXT},
-        "scope": {"type": "array", "minItems": 1, "items": _TEXT},
-        "lifetime": {"type": "string", "pattern": "^[0-9]+s$"},
-    },
-}
 
 
 @dataclass
@@ -240,14 +153,14 @@ class Google:
     def _oauth(self, asked: Asked) -> Answer:
         form = _posted(asked)
         if form.get("grant_type") == "refresh_token":
-            _held(form, _REFRESH)
+            _held(form, REFRESH)
             if (form["client_id"], form["client_secret"]) != ("the-client", "the-client-secret"):
                 raise oauth_error("invalid_client", "The OAuth client was not found.", 401)
             owner = self.refresh_tokens.get(form["refresh_token"])
             if owner is None:
                 raise oauth_error("invalid_grant", "Token has been expired or revoked.")
             return _issued(self.issue(owner), PLATFORM)
-        _held(form, _ASSERTION)
+        _held(form, ASSERTION)
         if form["grant_type"] != _SIGNED:
             raise oauth_error("unsupported_grant_type", form["grant_type"])
         try:
@@ -264,7 +177,7 @@ class Google:
         form = _posted(asked)
         if form.get("subject_token_type") == _ACCESS:
             return self._downscoped(form)
-        _held(form, _FEDERATE)
+        _held(form, FEDERATE)
         if form["grant_type"] != _EXCHANGE or form["subject_token_type"] != _JWT:
             raise oauth_error("invalid_request", "Invalid value for subject_token_type")
         principal = self.federated.get(form["subject_token"])
@@ -276,7 +189,7 @@ class Google:
         return Answer(200, {**_body(token), "issued_token_type": _ACCESS})
 
     def _downscoped(self, form: dict[str, str]) -> Answer:
-        _held(form, _DOWNSCOPE)
+        _held(form, DOWNSCOPE)
         source = self.tokens.get(form["subject_token"])
         if source is None or source.expires_at < time.time():
             raise oauth_error("invalid_grant", "The provided subject_token is expired or invalid.")
@@ -284,7 +197,7 @@ class Google:
             raise oauth_error("invalid_request", "The subject token cannot be downscoped.")
         # google-auth quotes the document once more than the form does.
         limits = json.loads(unquote(form["options"]))
-        _held(limits, _BOUNDARY)
+        _held(limits, BOUNDARY)
         token = f"ya29.dr.{secrets.token_urlsafe(24)}"
         self.tokens[token] = Token(
             source.principal, source.scope, source.expires_at, limits["accessBoundary"]
@@ -297,7 +210,7 @@ class Google:
     def _generate(self, asked: Asked, account: str) -> Answer:
         # null is the same as no field at all in the JSON of Google's APIs, and google-auth uses it
         body = {key: value for key, value in json.loads(asked.body).items() if value is not None}
-        _held(body, _GENERATE, api=True)
+        _held(body, GENERATE, api=True)
         caller = self._caller(asked)
         if account != ACCOUNT:
             raise api_error(404, "NOT_FOUND", "Not found; Gaia id not found for email " + account)
@@ -321,8 +234,8 @@ class Google:
 
     def _allow(self, asked: Asked, permission: str, bucket: str, name: str = "", prefix: str = "") -> None:
         token = self._caller(asked)
-        allowed = _SCOPES.get(token.scope, set())
-        if (allowed is not None and permission not in allowed) or not _within(
+        allowed = SCOPES.get(token.scope, set())
+        if (allowed is not None and permission not in allowed) or not within(
             token.boundary, permission, bucket, name, prefix
         ):
             raise api_error(403, "PERMISSION_DENIED", f"{token.principal} does not have {permission} access")
@@ -390,42 +303,6 @@ def _body(token: str) -> dict[str, Any]:
 
 def _issued(token: str, scope: str) -> Answer:
     return Answer(200, {**_body(token), "scope": scope})
-
-
-def _within(boundary: dict[str, Any] | None, permission: str, bucket: str, name: str, prefix: str) -> bool:
-    if boundary is None:
-        return True
-    for rule in boundary["accessBoundaryRules"]:
-        roles = (one.removeprefix("inRole:") for one in rule["availablePermissions"])
-        held = any(permission in _ROLES[role] for role in roles)
-        here = rule["availableResource"] == f"//storage.googleapis.com/projects/_/buckets/{bucket}"
-        condition = rule.get("availabilityCondition", {}).get("expression")
-        if held and here and (condition is None or _holds(condition, bucket, name, prefix)):
-            return True
-    return False
-
-
-_LITERAL = r"'((?:[^'\\]|\\.)*)'"
-_STARTS = re.compile(
-    rf"resource\.name\.startsWith\({_LITERAL}\)"
-    rf"|api\.getAttribute\('storage\.googleapis\.com/objectListPrefix', ''\)\.startsWith\({_LITERAL}\)"
-)
-
-
-def _holds(expression: str, bucket: str, name: str, prefix: str) -> bool:
-    """The part of the Common Expression Language that the documentation's examples use."""
-    resource = f"projects/_/buckets/{bucket}" + (f"/objects/{name}" if name else "")
-    position, holds = 0, False
-    while match := _STARTS.match(expression, position):
-        literal = re.sub(r"\\(.)", r"\1", match[1] if match[1] is not None else match[2])
-        holds = holds or (resource if match[1] is not None else prefix).startswith(literal)
-        position = match.end()
-        if position == len(expression):
-            return holds
-        if not expression.startswith(" || ", position):
-            break
-        position += 4
-    raise oauth_error("invalid_request", f"the expression does not parse at {position}: {expression}")
 
 
 _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
