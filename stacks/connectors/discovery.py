@@ -12,7 +12,9 @@ from stacks.connectors import connector_type
 from stacks.errors import InvalidValueError
 
 # One module for each type, with ``discover(auth_method: str | None) -> Discovery``.
-_MODULES: Mapping[str, str] = MappingProxyType({"aws": "stacks.connectors.aws_discovery"})
+_MODULES: Mapping[str, str] = MappingProxyType(
+    {"aws": "stacks.connectors.aws_discovery", "gcp": "stacks.connectors.gcp_discovery"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,6 +235,54 @@ def test_what_cannot_be_configured_says_why(
     assert provision.client.list_connectors() == []
 
 
+GOOGLE_LOGIN = {
+    "type": "authorized_user",
+    "client_id": "c",
+    "client_secret": "canary-client",
+    "refresh_token": "canary-refresh",
+}
+
+
+def google_login(provision: CommandLine) -> str:
+    """What `gcloud auth application-default login` leaves, named by its variable."""
+    path = provision.folder / "login.json"
+    path.write_text(json.dumps(GOOGLE_LOGIN))
+    provision.environment(GOOGLE_APPLICATION_CREDENTIALS=str(path), GOOGLE_CLOUD_PROJECT="acme")
+    return str(path)
+
+
+def test_google_s_own_login_is_named_and_stays_where_it_is(provision: CommandLine) -> None:
+    path = google_login(provision)
+
+    done = provision("service-connector register g -t gcp --auto-configure --resource-id gs://bucket")
+
+    assert f"took the authorized_user in {path}, which stays where it is" in done.err
+    assert "took the project acme" in done.err
+    record = provision.client.describe_connector("g")
+    assert (record.auth_method, record.config) == ("implicit", {"project_id": "acme"})
+    assert provision.client.list_secrets() == []
+
+
+def test_google_s_own_login_goes_into_the_secret_store_when_asked_for(provision: CommandLine) -> None:
+    google_login(provision)
+
+    done = provision("service-connector register g -t gcp --auto-configure --auth-method user-account")
+
+    assert json.loads(provision.client.get_secret("g.service-connector")["user_account_json"]) == GOOGLE_LOGIN
+    shown = provision("service-connector describe g").said
+    assert "canary" not in done.said + shown + (provision.home / "state.json").read_text()
+    other = provision(
+        "service-connector register h -t gcp --auto-configure --auth-method service-account", expect=4
+    )
+    assert "no credentials of the type service_account" in other.err
+
+
+def test_without_google_credentials_the_login_is_named(provision: CommandLine) -> None:
+    provision.environment(NO_GCE_CHECK="true")
+    done = provision("service-connector register g -t gcp --auto-configure", expect=4)
+    assert "gcloud auth application-default login" in done.err
+
+
 def test_the_life_of_a_connector(provision: CommandLine) -> None:
     provision(
         "service-connector register c -t aws --auth_method session-token --aws_access_key_id=A "
