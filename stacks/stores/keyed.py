@@ -192,6 +192,8 @@ class KeyedArtifactStore(OpeningStore):
                 return
             if not source or not target or f"{target}/".startswith(f"{source}/"):
                 self._fail(OSError, target, "A directory cannot be moved into itself")
+            if f"{source}/".startswith(f"{target}/"):
+                self._fail(OSError, target, "What is to be moved lies in the directory that it would replace")
             self._clear_target(target, is_file=is_file)
             self._move(source, target, is_file=is_file)
 

@@ -12,6 +12,7 @@ import pytest
 
 RIGS: dict[str, Callable[[Path], AbstractContextManager[rigs.Rig]]] = {
     "local": rigs.local_rig,
+    "custom": rigs.custom_rig,
     "moto": rigs.moto_rig,
     "rclone": rigs.rclone_rig,
     "ceph": rigs.ceph_rig,

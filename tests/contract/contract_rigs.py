@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -218,3 +219,42 @@ def ceph_rig(folder: Path) -> Iterator[S3Rig]:
         pytest.skip(f"not installed: {', '.join(absent)} (Debian: radosgw ceph-mon ceph-osd ceph-common)")
     with ceph_rgw.gateway(folder / "ceph") as service:
         yield s3_rig("ceph", service.url, service.access_key, service.secret_key)
+
+
+@contextmanager
+def custom_rig(folder: Path) -> Iterator[Rig]:
+    """The example of a custom flavor, loaded as a user's would be."""
+    import importlib
+    import sys
+
+    from stacks.stores.registry import load_class
+
+    example = str(Path(__file__).parents[2] / "examples" / "custom_flavor")
+    sys.path.insert(0, example)
+    try:
+        store = load_class("memory_flavor.MemoryArtifactStore")
+        files = importlib.import_module("memory_flavor")._buckets.setdefault(folder.name, {})
+        yield Rig("custom", f"memory://{folder.name}", store, MemoryOutside(files))
+    finally:
+        sys.path.remove(example)
+
+
+class MemoryOutside:
+    def __init__(self, files: dict[str, Any]) -> None:
+        self._files = files
+
+    def put(self, key: str, content: bytes) -> None:
+        self._files[key] = (content, datetime.now(UTC), f"outside-{uuid.uuid4().hex}")
+
+    def get(self, key: str) -> bytes:
+        content: bytes = self._files[key][0]
+        return content
+
+    def delete(self, key: str) -> None:
+        del self._files[key]
+
+    def files(self) -> list[str]:
+        return sorted(self._files)
+
+    def unfinished(self) -> list[str]:
+        return []

@@ -230,6 +230,8 @@ def test_rename_of_a_directory_to_what_is_there(tree: Scene) -> None:
         tree.store.rename(tree.at("top.txt"), tree.at("a"), overwrite=True)
     with pytest.raises(OSError, match="into itself"):
         tree.store.rename(tree.at("a"), tree.at("a/b/new"))
+    with pytest.raises(OSError, match="would replace"):
+        tree.store.rename(tree.at("a/b"), tree.at("a"), overwrite=True)
     tree.store.rename(tree.at("a/b"), tree.at("ab"), overwrite=True)
     assert tree.files() == ["a/one.txt", "a/two.csv", "ab/c/four.txt", "ab/three.txt", "top.txt"]
 
