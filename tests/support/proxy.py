@@ -37,9 +37,11 @@ class Answer:
     type: str = "application/xml"
 
 
-def s3_error(status: int, code: str) -> Answer:
-    """An error in S3's form; IAM and STS are understood to say the same by its code."""
-    return Answer(status, f"<Error><Code>{code}</Code><Message>{code} by the test</Message></Error>")
+def error(request: Request, status: int, code: str) -> Answer:
+    """An error as the service says it: S3 in one form; IAM and STS, asked by POST of /, in another."""
+    text = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{code} by the test</Message></Error>"
+    asked_by_query = request.method == "POST" and request.path == "/"
+    return Answer(status, f"<ErrorResponse>{text}</ErrorResponse>" if asked_by_query else text)
 
 
 @dataclass
