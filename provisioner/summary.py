@@ -16,9 +16,8 @@ from provisioner.catalog import PROVIDERS
 from provisioner.manifest import Manifest
 from provisioner.render import missing_protections, role_connectors
 from provisioner.terraform.session import PlanOutcome
-from provisioner.terraform.stream import Change
+from provisioner.terraform.stream import MASKED, Change
 
-MASKED = "(sensitive)"
 UNKNOWN = "(known after apply)"
 
 _ADDRESS = re.compile(r"^module\.(store|connector)_([A-Za-z0-9_-]+)\.(.+)$")

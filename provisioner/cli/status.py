@@ -44,7 +44,7 @@ def status(name: str | None, form: str) -> int:
 @click.argument("name")
 @click.argument("key", required=False)
 def output(name: str, key: str | None) -> int:
-    """The Terraform outputs of a stack. No secret is ever among them."""
+    """The Terraform outputs of a stack, secrets masked."""
     file = state_file()
     state = file.read()
     if name not in state.deployments:

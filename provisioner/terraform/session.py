@@ -15,7 +15,7 @@ from provisioner.terraform import commands
 from provisioner.terraform.environment import build_environment, cache_directory, cli_configuration
 from provisioner.terraform.locate import Executable
 from provisioner.terraform.runner import OnEvent, OnStart, ProcessId, Run, ignore_event
-from provisioner.terraform.stream import StreamResult
+from provisioner.terraform.stream import MASKED, StreamResult
 from provisioner.workspace import Workspace
 from stacks.state.files import locked, make_private_folder, write_private
 
@@ -120,9 +120,9 @@ class Session:
         return document
 
     def outputs(self) -> dict[str, Any]:
-        """The outputs in the state, without the sensitive ones."""
+        """The outputs in the state, the sensitive ones masked."""
         document = self._json("output", commands.output(self.executable))
-        return {name: item["value"] for name, item in document.items() if not item.get("sensitive")}
+        return {name: MASKED if item.get("sensitive") else item["value"] for name, item in document.items()}
 
     def import_resource(self, address: str, identifier: str) -> None:
         """Take ``identifier``, which exists, into the state as ``address``."""

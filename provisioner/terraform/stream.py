@@ -12,6 +12,9 @@ from typing import Any
 
 from provisioner.errors import Diagnostic
 
+MASKED = "(sensitive)"
+"""Stands wherever a value is that nobody may read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -105,13 +108,12 @@ class StreamResult:
         return None
 
     def _take_outputs(self, outputs: Mapping[str, Mapping[str, Any]]) -> None:
+        if any("action" in output for output in outputs.values()):
+            return  # of a plan: what would change, not what is
         values = {
-            name: output["value"]
-            for name, output in outputs.items()
-            if "value" in output and not output.get("sensitive")
+            name: MASKED if output.get("sensitive") else output["value"] for name, output in outputs.items()
         }
-        if values or not outputs:
-            self.outputs, self.outputs_seen = values, True
+        self.outputs, self.outputs_seen = values, True
 
 
 def decode(lines: Iterable[str]) -> StreamResult:

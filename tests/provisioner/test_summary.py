@@ -8,9 +8,9 @@ from typing import Any
 import manifests
 import pytest
 
-from provisioner.summary import MASKED, UNKNOWN, AttributeChange, Summary, summarise
+from provisioner.summary import UNKNOWN, AttributeChange, Summary, summarise
 from provisioner.terraform.session import PlanOutcome
-from provisioner.terraform.stream import Change, StreamResult
+from provisioner.terraform.stream import MASKED, Change, StreamResult
 
 BUCKET = "module.store_main.aws_s3_bucket.this[0]"
 

@@ -55,7 +55,7 @@ def test_an_apply_tells_its_progress_and_its_outputs() -> None:
     outputs = {"path": {"sensitive": False, "value": "s3://b"}, "token": {"sensitive": True, "value": "x"}}
     stream.feed(line("outputs", outputs=outputs))
     assert stream.outputs_seen
-    assert stream.outputs == {"path": "s3://b"}
+    assert stream.outputs == {"path": "s3://b", "token": "(sensitive)"}
 
 
 def test_the_outputs_of_a_plan_have_no_values_and_are_none() -> None:
