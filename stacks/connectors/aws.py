@@ -215,11 +215,11 @@ class AwsConnector(Connector):
         import boto3
 
         if self._config.get("aws_access_key_id"):
-            return boto3.Session(
+            return _session_of(
                 self._config["aws_access_key_id"],
                 self._config.get("aws_secret_access_key"),
                 self._config.get("aws_session_token"),
-                region_name=self._region,
+                region=self._region,
             )
         return boto3.Session(profile_name=self._config.get("profile_name"), region_name=self._region)
 
@@ -234,17 +234,9 @@ class AwsConnector(Connector):
         return session.client("sts", endpoint_url=self._endpoint, config=_client_config())
 
     def _s3(self, credentials: AwsCredentials) -> S3Client:
-        import boto3
-
-        return boto3.client(
-            "s3",
-            aws_access_key_id=credentials.access_key_id,
-            aws_secret_access_key=credentials.secret_access_key,
-            aws_session_token=credentials.session_token,
-            region_name=self._region,
-            endpoint_url=self._endpoint,
-            config=_client_config(),
-        )
+        keys = (credentials.access_key_id, credentials.secret_access_key, credentials.session_token)
+        session = _session_of(*keys, region=self._region)
+        return session.client("s3", endpoint_url=self._endpoint, config=_client_config())
 
     def _issued(self, answer: CredentialsTypeDef) -> AwsCredentials:
         return AwsCredentials(
@@ -274,6 +266,15 @@ class AwsConnector(Connector):
             return role.split(":")[1]
         parts = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
         return next((name for start, name in parts.items() if self._region.startswith(start)), "aws")
+
+
+def _session_of(key: str, secret: str | None, token: str | None, *, region: str) -> boto3.Session:
+    """A session of these keys alone: no profile may speak along, and a missing one must not matter."""
+    import boto3
+    from botocore.session import Session
+
+    bare = Session(session_vars={"profile": (None, None, None, None)})
+    return boto3.Session(key, secret, token, region_name=region, botocore_session=bare)
 
 
 def _client_config() -> Any:

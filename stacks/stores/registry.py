@@ -74,7 +74,7 @@ def load_class(source: str) -> type[BaseArtifactStore]:
     module_name, _, class_name = source.replace(":", ".").rpartition(".")
     try:
         loaded = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # a user's module may raise anything while it is imported
         raise StoreConfigError(
             f"the flavor {source!r} cannot be loaded: {error}",
             hint="Name it as module.Class, and make sure that Python finds the module.",
