@@ -101,7 +101,7 @@ class Engine:
             summary = work.summarise(outcome)
             guards.refuse_data_loss(work, outcome)
             if not outcome.changes:
-                work.register(work.known_outputs())
+                work.register(work.known_outputs(), outcome)
                 work.keep_manifest()
                 return Result(summary, changed=False, done=True)
             if not confirm(summary):
@@ -109,7 +109,7 @@ class Engine:
             guards.refuse_what_may_not_end(work)
             guards.discard_what_leaves_the_manifest(work, outcome)
             outputs = work.apply("apply", outcome)
-            work.register(outputs)
+            work.register(outputs, outcome)
             close_journal(work.workspace)
             probes = self._verify(work, outputs) if verify else ()
             return Result(summary, changed=True, done=True, probes=probes)

@@ -150,8 +150,10 @@ class Work:
         known: dict[str, Any] = outputs
         return known
 
-    def register(self, outputs: Mapping[str, Any]) -> None:
-        """Record what is there now."""
+    def register(self, outputs: Mapping[str, Any], outcome: PlanOutcome) -> None:
+        """Record what is there now, and by which program it was applied last."""
+        deployed = self.state.deployments.get(self.manifest.name)
+        kept = deployed.engine if deployed is not None and not outcome.changes else None
         register.register(
             self.state_file,
             register.Applied(
@@ -160,9 +162,12 @@ class Work:
                 manifest_sha256=self.loaded.sources[0].sha256,
                 outputs=outputs,
                 workspace=str(self.workspace.path),
-                engine=self.session.executable.origin,
+                engine=kept or self._engine(outcome),
             ),
         )
+
+    def _engine(self, outcome: PlanOutcome) -> str:
+        return outcome.stream.engine or self.session.executable.origin
 
     def applied_manifest(self) -> Manifest | None:
         """The manifest as it was last applied."""
@@ -183,7 +188,7 @@ class Work:
                 Intent(change.address, change.action, change.type, names.get(change.address))
                 for change in outcome.stream.planned
             ),
-            engine=self.session.executable.origin,
+            engine=self._engine(outcome),
             log=self.workspace.new_apply_log(),
             account=self.account(),
             serial=facts.serial if facts else None,

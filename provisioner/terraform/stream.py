@@ -44,6 +44,7 @@ class StreamResult:
     """What a whole stream told, whether it was watched live or read afterwards from its log."""
 
     version: str | None = None
+    program: str = "terraform"
     planned: list[Change] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -54,6 +55,11 @@ class StreamResult:
     """Lines that were not JSON: what a crash or an old engine wrote."""
     undecoded: list[str] = field(default_factory=list)
     """Lines of a known type whose content is not as documented."""
+
+    @property
+    def engine(self) -> str | None:
+        """The program that wrote the stream, and its version: ``terraform 1.11.4``."""
+        return f"{self.program} {self.version}" if self.version else None
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -90,7 +96,8 @@ class StreamResult:
     def _take(self, message: Mapping[str, Any]) -> Event | None:
         kind = message.get("type")
         if kind == "version":
-            self.version = message.get("terraform") or message.get("tofu")
+            self.program = "tofu" if "tofu" in message else "terraform"
+            self.version = message.get(self.program)
         elif kind == "planned_change":
             change = _change(message["change"])
             self.planned.append(change)

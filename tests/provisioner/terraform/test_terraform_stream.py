@@ -33,7 +33,9 @@ def test_a_plan() -> None:
         ]
     )
 
-    assert result.version == "1.11.4"
+    assert result.engine == "terraform 1.11.4"
+    assert decode([line("version", tofu="1.8.0")]).engine == "tofu 1.8.0"
+    assert decode([]).engine is None
     assert result.planned == [
         Change("a.b", "aws_s3_bucket", "create"),
         Change("c.d", "aws_s3_bucket", "replace", "tainted"),
