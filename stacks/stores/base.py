@@ -14,12 +14,15 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType
-from typing import IO, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from stacks.credentials import Credentials
-from stacks.errors import CredentialsMissingError, StoreConfigError
+from stacks.errors import CredentialsMissingError, MissingExtraError, StoreConfigError
 from stacks.stores.parallel import run_all
 from stacks.stores.types import FileStat, OnError, PathType
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem  # type: ignore[import-untyped] # fsspec has no types
 
 COPY_BLOCK = 8 * 1024 * 1024  # bytes that a copy between two stores holds in memory at a time
 
@@ -207,6 +210,13 @@ class BaseArtifactStore(ABC):
             raise IsADirectoryError(21, f"A directory in the artifact store {self.name!r}", found.path)
         return found.size
 
+    def scan(self, path: PathType) -> list[FileStat]:
+        """The stat of everything in a directory; of a file, its own."""
+        found = self.stat(path)
+        if not found.is_dir:
+            return [found]
+        return [self.stat(f"{found.path}/{name}") for name in self.listdir(path)]
+
     def read_many(self, paths: Iterable[PathType]) -> list[bytes]:
         """The contents of many files, in the order of ``paths``, fetched at the same time."""
         return run_all(self._read_whole, list(paths), workers=self.WORKERS)
@@ -257,6 +267,31 @@ class BaseArtifactStore(ABC):
             self.copy_to(pair[0], target, pair[1], overwrite=overwrite)
 
         run_all(copy, pairs, workers=min(self.WORKERS, target.WORKERS))
+
+    @property
+    def fs(self) -> AbstractFileSystem:
+        """An fsspec filesystem over this store, with its live credentials and its borders.
+
+        For ``pandas.read_parquet(path, filesystem=store.fs)``, ``pyarrow.dataset`` and other users of fsspec.
+
+        Raises:
+            MissingExtraError: fsspec is not installed.
+        """
+        try:
+            from stacks.stores.fs import StoreFileSystem
+        except ImportError as error:
+            raise MissingExtraError(
+                "store.fs needs the package fsspec", hint="pip install 'stack-provisioner[fs]'", extra="fs"
+            ) from error
+        return StoreFileSystem(self)
+
+    @property
+    def storage_options(self) -> dict[str, Any]:
+        """What pandas and dask take as ``storage_options`` to open this store's paths by themselves.
+
+        They hold the credentials of this moment; ``fs`` renews them.
+        """
+        return {}
 
     def _read_whole(self, path: PathType) -> bytes:
         with self.open(path, "rb") as file:

@@ -53,6 +53,22 @@ class KeyedArtifactStore(OpeningStore):
                 self._require_directory(key)
             return names
 
+    def scan(self, path: PathType) -> list[FileStat]:
+        key = self._key(path)
+        with self._doing("listdir", key):
+            found = {
+                entry.key: FileStat(
+                    self._uri(entry.key), entry.size, entry.modified, entry.etag, is_dir=entry.is_dir
+                )
+                for entry in self._visible(self._list(key, deep=False))
+            }
+            if not found and self._directory(key) is None:
+                alone = self._head(key)
+                if alone is None:
+                    self._missing(key)
+                return [alone]
+            return [found[one] for one in sorted(found)]
+
     def _require_directory(self, key: str) -> None:
         if self._directory(key) is None:
             if self._head(key) is not None:

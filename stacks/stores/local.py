@@ -153,9 +153,16 @@ class LocalArtifactStore(KeyedArtifactStore):
             for item in found:
                 below = f"{at}/{item.name}" if at else item.name
                 is_dir = item.is_dir()
-                yield Entry(below, is_dir)
+                yield Entry(below, is_dir) if deep else self._entry(below, item)
                 if deep and is_dir and not item.is_symlink():
                     todo.append(below)
+
+    def _entry(self, key: str, item: os.DirEntry[str]) -> Entry:
+        try:
+            found = self._described(key, item.stat())
+        except FileNotFoundError:  # a symlink to nothing, or gone since
+            return Entry(key, is_dir=False)
+        return Entry(key, found.is_dir, found.size, found.modified, found.etag)
 
     def _delete(self, entries: Sequence[Entry]) -> None:
         for entry in sorted(entries, key=lambda entry: (entry.is_dir, -len(entry.key))):

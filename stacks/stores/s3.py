@@ -145,6 +145,19 @@ class S3ArtifactStore(KeyedArtifactStore):
         )
         return found or super()._translate(error, operation, path)
 
+    @property
+    def storage_options(self) -> dict[str, Any]:
+        now = self.live_credentials()
+        options = {
+            "key": now.access_key_id,
+            "secret": now.secret_access_key,
+            "token": now.session_token,
+            "client_kwargs": dict(self._settings.client),
+            "config_kwargs": dict(self._settings.config),
+            "s3_additional_kwargs": dict(self._settings.additional),
+        }
+        return {name: value for name, value in options.items() if value}
+
     # ---- the primitives -------------------------------------------------------------------------------
 
     def _head(self, key: str) -> FileStat | None:
@@ -161,8 +174,11 @@ class S3ArtifactStore(KeyedArtifactStore):
         try:
             return self._run(head, tries=_READ_TRIES)
         except Exception as error:
-            if s3_errors.is_foreign(error) and s3_errors.read_fault(error).missing:
+            fault = s3_errors.read_fault(error) if s3_errors.is_foreign(error) else None
+            if fault is not None and fault.missing:
                 return None
+            if fault is not None and fault.status in {400, 401, 403} and not fault.code:
+                self._directory(key)  # a refused HEAD has no code, so it cannot say why; a listing can
             raise
 
     def _directory(self, key: str) -> FileStat | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+CODES = {"429": "TooManyRequests", "503": "SlowDown", "403": "AccessDenied", "401": "InvalidAccessKeyId"}
 Wanted = Callable[["Request"], bool]
 
 
@@ -83,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
         elif kind == "expired":
             self.refuse(400, "ExpiredToken")
         elif kind.isdigit():
-            self.refuse(int(kind), {"429": "TooManyRequests", "503": "SlowDown"}.get(kind, "InternalError"))
+            self.refuse(int(kind), CODES.get(kind, "InternalError"))
         else:
             self.forward(body, kind)
 

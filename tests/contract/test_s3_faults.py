@@ -13,7 +13,14 @@ from contract_rigs import S3Rig, Scene
 from fault_proxy import Proxy, Request, proxy
 
 from stacks.credentials import AwsCredentials
-from stacks.errors import CredentialsExpiredError, StoreError, StoreNetworkError, StoreServiceError
+from stacks.errors import (
+    CredentialsExpiredError,
+    CredentialsWrongError,
+    StoreError,
+    StoreNetworkError,
+    StorePermissionError,
+    StoreServiceError,
+)
 
 MIB = 1024 * 1024
 LARGE = random.Random(3).randbytes(16 * MIB + 17)
@@ -148,6 +155,31 @@ def test_a_write_that_fails_leaves_nothing(scene: Scene, between: Proxy) -> None
         file.close()
     assert scene.files() == []
     assert scene.unfinished() == []
+
+
+def test_a_missing_permission_names_operation_and_path(scene: Scene, between: Proxy) -> None:
+    scene.put("file")
+    between.faults.breaks("403", 1000)
+    for operation, call in {
+        "open": lambda: scene.store.open(scene.at("file")),
+        "write": lambda: scene.store.write_bytes(scene.at("file"), b""),
+        "listdir": lambda: scene.store.listdir(scene.store.path),
+        "exists": lambda: scene.store.exists(scene.at("file")),
+        "stat": lambda: scene.store.stat(scene.at("file")),
+        "copy": lambda: scene.store.copyfile(scene.at("file"), scene.at("new"), overwrite=True),
+    }.items():
+        with pytest.raises(StorePermissionError, match="shaky") as caught:
+            call()
+        assert caught.value.operation == operation
+        assert str(caught.value.path).startswith(scene.store.path)
+        assert isinstance(caught.value, PermissionError)
+
+
+def test_keys_that_the_service_does_not_know(scene: Scene, between: Proxy) -> None:
+    between.faults.breaks("401", 1000)
+    for call in (scene.store.listdir, scene.store.exists, scene.store.stat):
+        with pytest.raises(CredentialsWrongError, match="InvalidAccessKeyId"):
+            call(scene.at("file"))
 
 
 # ---- credentials that expire ----------------------------------------------------------------------------
