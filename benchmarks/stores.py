@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -255,7 +254,7 @@ def _measure_memory(mode: str, url: str, key: str, secret: str) -> None:
         "s3://bucket", key=key, secret=secret, client_kwargs={"endpoint_url": url, "region_name": "us-east-1"}
     )
     store.isdir(store.path)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _peak()
     block = bytes(MIB)
     if mode == "write":
         with store.open(f"{store.path}/memory", "wb") as file:
@@ -265,7 +264,13 @@ def _measure_memory(mode: str, url: str, key: str, secret: str) -> None:
         with store.open(f"{store.path}/large", "rb") as file:
             while file.read(MIB):
                 continue
-    print(round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024))
+    print(round((_peak() - before) / 1024))
+
+
+def _peak() -> int:
+    """The most memory that this process held, in KiB; getrusage would count its parent at the fork."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
 
 
 def show(workload: str, ours: Callable[[], Any], peer: Callable[[], Any], name: str, runs: int) -> None:

