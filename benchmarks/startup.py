@@ -34,7 +34,9 @@ def main() -> None:
     peer = Path(__file__).parent.parent / ".venv-peers" / "bin" / "zenml"
     zenml = str(peer) if peer.exists() else shutil.which("zenml")
     if zenml is None:
-        print("| `provision --help` against `zenml --help` | | zenml is not installed: `make bench` does | | |")
+        print(
+            "| `provision --help` against `zenml --help` | | zenml is not installed: `make bench` does | | |"
+        )
         return
     print(
         interleaved(

@@ -1,4 +1,4 @@
-"""Apply, use, inspect and destroy one of the examples, and leave nothing behind: `make demo`, `make demo-aws`.
+"""Apply, use, inspect and destroy an example, and leave nothing behind: `make demo`, `make demo-aws`.
 
 Everything, the state and the caches too, lies in a temporary folder. `aws` runs against an AWS emulator
 (moto's server) that is started here on a free port and stopped again; Terraform and the provider are real.
@@ -24,7 +24,9 @@ HERE = Path(__file__).resolve().parent
 
 def run(*command: str, environment: dict[str, str]) -> None:
     """Show a command and run it; the demo ends with the first one that fails."""
-    shown = [Path(word).name if word.startswith(str(Path(sys.executable).parent)) else word for word in command]
+    shown = [
+        Path(word).name if word.startswith(str(Path(sys.executable).parent)) else word for word in command
+    ]
     print(f"\n$ {shlex.join(shown)}", flush=True)
     subprocess.run(command, check=True, env=environment)
 
@@ -67,7 +69,14 @@ def provider_mirror() -> str | None:
     if named:
         return named
     layout = "registry.terraform.io/hashicorp/aws"
-    roots = [Path.home(), Path("/usr/share"), Path("/usr/local"), Path("/opt"), Path("/srv"), Path("/var/lib")]
+    roots = [
+        Path.home(),
+        Path("/usr/share"),
+        Path("/usr/local"),
+        Path("/opt"),
+        Path("/srv"),
+        Path("/var/lib"),
+    ]
     for root in roots:
         for depth in ("", "*/", "*/*/", "*/*/*/"):
             for found in root.glob(f"{depth}{layout}/*/*_*"):
@@ -83,7 +92,9 @@ def demonstrate(example: str, environment: dict[str, str], overrides: list[str])
     run(sys.executable, str(HERE / "use_store.py"), environment=environment)
     run(tool("provision"), "status", environment=environment)
     run(tool("provision"), "drift", manifest, *sets, environment=environment)
-    name = next(line.split()[1] for line in Path(manifest).read_text().splitlines() if line.startswith("name:"))
+    name = next(
+        line.split()[1] for line in Path(manifest).read_text().splitlines() if line.startswith("name:")
+    )
     # The demo's own objects have gone, but with versioning their old versions are still there.
     protection = ["--set", "artifact_stores[0].protect=false", "--force-nonempty"]
     run(tool("provision"), "destroy", name, "-y", *protection, environment=environment)

@@ -90,7 +90,7 @@ def test_the_runtime_works_without_any_tool_of_the_provisioner(wheel: Path, tmp_
         archive.extractall(library, [name for name in archive.namelist() if name.startswith("stacks/")])
     program = (
         "import sys\n"
-        "for name in ('provisioner', 'jinja2', 'python_terraform', 'pydantic', 'click', 'ruamel', 'psutil'):\n"
+        "for name in ('provisioner', 'jinja2', 'python_terraform', 'pydantic', 'click', 'psutil'):\n"
         "    sys.modules[name] = None\n"
         f"sys.path.insert(0, {str(library)!r})\n"
         "from stacks import fileio\n"
