@@ -129,6 +129,10 @@ class Handler(BaseHTTPRequestHandler):
         if kind == "lost":  # done by the service, but nobody hears of it
             self.reset()
             return
+        if kind == "header":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Le")
+            self.reset()
+            return
         content = answer.content
         self.send_response(answer.status)
         for name, value in answer.headers.items():
@@ -136,11 +140,6 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         length = answer.headers.get("Content-Length") if self.command == "HEAD" else None
         self.send_header("Content-Length", length or str(len(content)))
-        if kind == "header":
-            self.wfile.write(b"".join(self._headers_buffer)[:-20])
-            self._headers_buffer.clear()
-            self.reset()
-            return
         self.end_headers()
         if self.command == "HEAD":
             return
