@@ -26,7 +26,10 @@ class Comparison:
         """One row of a table: medians, the ratio, and how far the pairs' ratios spread."""
         ratios = sorted(own / other for own, other in zip(self.ours, self.peer, strict=True))
         ours, peer = statistics.median(self.ours), statistics.median(self.peer)
-        return f"| {self.workload} | {ours:.3f} s | {peer:.3f} s ({self.peer_name}) | {self.ratio:.2f} | {ratios[0]:.2f} to {ratios[-1]:.2f}, n={len(ratios)} |"
+        return (
+            f"| {self.workload} | {ours:.3f} s | {peer:.3f} s ({self.peer_name}) | {self.ratio:.2f} "
+            f"| {ratios[0]:.2f} to {ratios[-1]:.2f}, n={len(ratios)} |"
+        )
 
 
 HEADER = "| workload | ours | peer | ours ÷ peer | spread |\n| --- | --- | --- | --- | --- |"
