@@ -31,12 +31,12 @@ def test_a_stack_from_nothing_to_nothing(each_world: World) -> None:
     assert "Plan: 2 to add, 0 to change, 0 to destroy." in plan.out
     assert not directory(world).exists()
 
-    applied = world.provision("apply", manifest, "-y", "--no-verify")
+    applied = world.provision("apply", manifest, "-y")
     assert f"Applied demo: main ({directory(world)})" in applied.out
     assert stat.S_IMODE(directory(world).stat().st_mode) == 0o700
     assert world.state()["active_stack"] == "demo"
 
-    again = world.provision("apply", manifest, "-y", "--no-verify")
+    again = world.provision("apply", manifest, "-y")
     assert "No changes: everything is as the manifest says." in again.out
     assert world.provision("plan", manifest, "--detailed-exitcode").code == 0
     assert "No drift" in world.provision("drift", manifest).out
@@ -56,16 +56,16 @@ def test_a_stack_from_nothing_to_nothing(each_world: World) -> None:
 
 def test_nothing_is_written_twice_when_nothing_changes(world: World) -> None:
     manifest = local(world)
-    world.provision("apply", manifest, "-y", "--no-verify")
+    world.provision("apply", manifest, "-y")
     before = world.state()
 
-    world.provision("apply", manifest, "-y", "--no-verify")
+    world.provision("apply", manifest, "-y")
 
     assert world.state() == before
 
 
 def test_a_second_store_leaves_the_first_alone(world: World) -> None:
-    world.provision("apply", local(world), "-y", "--no-verify")
+    world.provision("apply", local(world), "-y")
     (directory(world) / "kept.txt").write_text("kept")
 
     wider = local(world, {"name": "main"}, {"name": "second"})
@@ -73,7 +73,7 @@ def test_a_second_store_leaves_the_first_alone(world: World) -> None:
     assert plan["counts"] == {"add": 2, "change": 0, "destroy": 0, "replace": 0}
     assert {change["component"] for change in plan["changes"]} == {"second"}
 
-    world.provision("apply", wider, "-y", "--no-verify")
+    world.provision("apply", wider, "-y")
     assert (directory(world) / "kept.txt").read_text() == "kept"
     assert world.registered() == ["main", "second"]
 
@@ -81,37 +81,37 @@ def test_a_second_store_leaves_the_first_alone(world: World) -> None:
 def test_drift_names_what_differs_and_apply_puts_it_back(each_world: World) -> None:
     world = each_world
     manifest = local(world)
-    world.provision("apply", manifest, "-y", "--no-verify")
+    world.provision("apply", manifest, "-y")
     directory(world).chmod(0o755)
 
     drift = world.provision("drift", manifest, expect=2)
     assert f"main: {directory(world)} has mode 0755 instead of 0700" in drift.out
     assert world.provision("drift", "demo", "--format", "json", expect=2).json[0]["drifted"] is True
 
-    world.provision("apply", manifest, "-y", "--no-verify")
+    world.provision("apply", manifest, "-y")
     assert stat.S_IMODE(directory(world).stat().st_mode) == 0o700
     assert "No drift" in world.provision("drift", manifest).out
 
     directory(world).rmdir()
     assert "is missing" in world.provision("drift", manifest, expect=2).out
-    world.provision("apply", manifest, "-y", "--no-verify")
+    world.provision("apply", manifest, "-y")
     assert directory(world).is_dir()
 
 
 def test_a_repair_keeps_what_is_stored(world: World) -> None:
     manifest = local(world, {"name": "main", "protect": True})
-    world.provision("apply", manifest, "-y", "--no-verify")
+    world.provision("apply", manifest, "-y")
     (directory(world) / "kept.txt").write_text("kept")
     directory(world).chmod(0o755)
 
-    world.provision("apply", manifest, "-y", "--no-verify")
+    world.provision("apply", manifest, "-y")
 
     assert (directory(world) / "kept.txt").read_text() == "kept"
 
 
 def test_a_protected_store_is_not_destroyed(world: World) -> None:
     manifest = local(world, {"name": "main", "protect": True})
-    world.provision("apply", manifest, "-y", "--no-verify")
+    world.provision("apply", manifest, "-y")
 
     refused = world.provision("destroy", manifest, "-y", expect=6)
     assert "protected against destruction: main" in refused.err
@@ -123,7 +123,7 @@ def test_a_protected_store_is_not_destroyed(world: World) -> None:
 
 def test_a_protected_store_is_not_lost_by_leaving_the_manifest(world: World) -> None:
     both = local(world, {"name": "main"}, {"name": "second", "protect": True})
-    world.provision("apply", both, "-y", "--no-verify")
+    world.provision("apply", both, "-y")
 
     only_one = local(world)
     for command in ("apply", "destroy"):
@@ -132,14 +132,14 @@ def test_a_protected_store_is_not_lost_by_leaving_the_manifest(world: World) -> 
         assert directory(world, "second").is_dir()
 
     unprotected = local(world, {"name": "main"}, {"name": "second"})
-    world.provision("apply", unprotected, "-y", "--no-verify")
-    world.provision("apply", local(world), "-y", "--no-verify")
+    world.provision("apply", unprotected, "-y")
+    world.provision("apply", local(world), "-y")
     assert not directory(world, "second").exists()
     assert world.registered() == ["main"]
 
 
 def test_a_protected_directory_is_not_replaced_by_another(world: World) -> None:
-    world.provision("apply", local(world, {"name": "main", "protect": True}), "-y", "--no-verify")
+    world.provision("apply", local(world, {"name": "main", "protect": True}), "-y")
 
     moved = local(world, {"name": "main", "bucket": "elsewhere"})
     assert "protected" in world.provision("apply", moved, "-y", expect=6).err
@@ -148,7 +148,7 @@ def test_a_protected_directory_is_not_replaced_by_another(world: World) -> None:
 
 def test_a_store_with_something_in_it_is_not_destroyed(world: World) -> None:
     manifest = local(world)
-    world.provision("apply", manifest, "-y", "--no-verify")
+    world.provision("apply", manifest, "-y")
     (directory(world) / "model.pkl").write_text("weights")
 
     refused = world.provision("destroy", manifest, "-y", expect=6)
@@ -169,7 +169,7 @@ def test_a_store_with_something_in_it_is_not_destroyed(world: World) -> None:
 @pytest.mark.parametrize("leftover", ["folder", "link"])
 def test_what_only_looks_empty_is_named_too(world: World, leftover: str) -> None:
     manifest = local(world)
-    world.provision("apply", manifest, "-y", "--no-verify")
+    world.provision("apply", manifest, "-y")
     if leftover == "folder":
         (directory(world) / leftover).mkdir()
     else:
@@ -191,7 +191,7 @@ def test_a_directory_of_somebody_is_refused_unless_adopted(each_world: World) ->
     assert world.registered() == []
 
     adopted = local(world, {"name": "main", "bucket": "theirs", "existing": True})
-    world.provision("apply", adopted, "-y", "--no-verify")
+    world.provision("apply", adopted, "-y")
     assert stat.S_IMODE(theirs.stat().st_mode) == 0o755
     world.provision("destroy", adopted, "-y")
     assert (theirs / "data.csv").read_text() == "1,2"
@@ -203,7 +203,7 @@ def test_directories_with_wild_names_are_those_directories(each_world: World) ->
     names = ["a b", "$(touch pwned)", "`touch pwned`;touch pwned", "${file(1)}", "%{ if }", "'\""]
     stores = [{"name": f"store{index}", "bucket": f"data/{name}"} for index, name in enumerate(names)]
 
-    world.provision("apply", local(world, *stores), "-y", "--no-verify")
+    world.provision("apply", local(world, *stores), "-y")
 
     assert sorted(entry.name for entry in (world.folder / "data").iterdir()) == sorted(names)
     assert not list(world.folder.rglob("pwned"))
@@ -212,19 +212,19 @@ def test_directories_with_wild_names_are_those_directories(each_world: World) ->
 
 
 def test_a_new_name_keeps_the_directory(world: World) -> None:
-    world.provision("apply", local(world, {"name": "main", "protect": True}), "-y", "--no-verify")
+    world.provision("apply", local(world, {"name": "main", "protect": True}), "-y")
     (directory(world) / "kept.txt").write_text("kept")
 
     renamed = local(world, {"name": "renamed", "renamed_from": "main", "protect": True})
-    world.provision("apply", renamed, "-y", "--no-verify")
+    world.provision("apply", renamed, "-y")
 
     assert (directory(world) / "kept.txt").read_text() == "kept"
     assert world.registered() == ["renamed"]
-    assert "No changes" in world.provision("apply", renamed, "-y", "--no-verify").out
+    assert "No changes" in world.provision("apply", renamed, "-y").out
 
 
 def test_a_name_that_is_taken_is_refused_before_anything_is_made(world: World) -> None:
-    world.provision("apply", local(world), "-y", "--no-verify")
+    world.provision("apply", local(world), "-y")
 
     other = world.manifest("other.yaml", provider="local", artifact_stores=[{"name": "main"}], name="other")
     refused = world.provision("apply", other, "-y", expect=3)
@@ -240,7 +240,7 @@ def test_without_a_terminal_and_without_yes_nothing_is_done(world: World) -> Non
     assert "repeat it with -y" in refused.err
     assert not directory(world).exists()
 
-    world.provision("apply", manifest, "-y", "--no-verify")
+    world.provision("apply", manifest, "-y")
     assert "repeat it with -y" in world.provision("destroy", manifest, expect=3).err
     assert directory(world).is_dir()
 
@@ -273,7 +273,7 @@ def test_init_runs_again_only_when_it_has_to(each_world: World) -> None:
 
 
 def test_everything_that_is_kept_is_for_this_user_alone(world: World) -> None:
-    world.provision("apply", local(world), "-y", "--no-verify")
+    world.provision("apply", local(world), "-y")
 
     open_to_others = [
         path
@@ -297,14 +297,14 @@ def test_deploy_and_destroy_by_name_alone(world: World) -> None:
 
 
 def test_two_stacks_live_side_by_side(world: World) -> None:
-    world.provision("apply", local(world), "-y", "--no-verify")
+    world.provision("apply", local(world), "-y")
     other = world.manifest(
         "other.yaml",
         provider="local",
         artifact_stores=[{"name": "theirs", "protect": False}],
         name="other",
     )
-    world.provision("apply", other, "-y", "--no-verify")
+    world.provision("apply", other, "-y")
     assert json.loads(world.provision("status", "--format", "json").out)["active_stack"] == "other"
 
     world.provision("destroy", "other", "-y")
