@@ -16,6 +16,7 @@ _BUILT_IN = {
     "local": "stacks.stores.local.LocalArtifactStore",
     "s3": "stacks.stores.s3.S3ArtifactStore",
     "gcp": "stacks.stores.gcp.GCPArtifactStore",
+    "azure": "stacks.stores.azure.AzureArtifactStore",
 }
 _ALIASES = {"gcs": "gcp"}
 

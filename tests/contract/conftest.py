@@ -16,6 +16,7 @@ RIGS: dict[str, Callable[[Path], AbstractContextManager[rigs.Rig]]] = {
     "moto": rigs.moto_rig,
     "rclone": rigs.rclone_rig,
     "gcs": rigs.gcs_rig,
+    "azure": rigs.azure_rig,
     "ceph": rigs.ceph_rig,
 }
 SLOW = {"ceph"}
