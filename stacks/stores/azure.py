@@ -145,7 +145,9 @@ class AzureArtifactStore(KeyedArtifactStore):
         try:
             stream = self._blob(key).download_blob(offset=start, length=stop - start, **pinned)
             content: bytes = stream.readall()
-        except ResourceNotFoundError:
+        except ResourceNotFoundError as error:
+            if sdk_errors.code_of(error) == "ContainerNotFound":
+                raise
             self._missing(key)
         except ResourceModifiedError:
             raise self._changed(key) from None

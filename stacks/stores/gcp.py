@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC
 from typing import Any, cast
 
 from stacks.credentials import CachedCredentials, Credentials, GcpToken
-from stacks.errors import CredentialsMissingError, CredentialsWrongError, MissingExtraError, StoreConfigError
+from stacks.errors import MissingExtraError, StoreConfigError
 from stacks.stores import sdk_errors
 from stacks.stores.cached_client import ClientOfProcess
 from stacks.stores.keyed import KeyedArtifactStore
 from stacks.stores.parallel import run_all
 from stacks.stores.paths import split_scheme
 from stacks.stores.types import Condition, Data, Entry, FileStat, PathType, Upload
-
-SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 
 class GCPArtifactStore(KeyedArtifactStore):
@@ -47,11 +43,10 @@ class GCPArtifactStore(KeyedArtifactStore):
             raise StoreConfigError("both a token and a credentials callable are given", store=name or None)
         provider = cast("Callable[[], GcpToken] | None", credentials)
         if "token" in self.config:
-            provider = token_provider(self.config["token"])
-        self.live_credentials = CachedCredentials(provider or implicit_token)
+            provider = _from_token(self.config["token"])
+        self.live_credentials = CachedCredentials(provider or _implicit)
         self.bucket, _, prefix = split_scheme(self.path)[1].partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
-        self._used: GcpToken | None = None
         # The SDK asks for the token itself, so its client outlives a renewal.
         self._client = ClientOfProcess(self._make_bucket, lambda: None)
 
@@ -59,7 +54,7 @@ class GCPArtifactStore(KeyedArtifactStore):
     def credentials_from_secret(cls, values: Mapping[str, str]) -> Callable[[], Credentials]:
         if set(values) != {"token"} or not values["token"]:
             raise StoreConfigError("a secret for Google Cloud Storage has one key: token")
-        return token_provider(values["token"])
+        return _from_token(values["token"])
 
     @property
     def storage_options(self) -> dict[str, Any]:
@@ -69,7 +64,6 @@ class GCPArtifactStore(KeyedArtifactStore):
     def _make_bucket(self, _: None) -> Any:
         try:
             from google.cloud import storage  # type: ignore[import-untyped] # the SDK has no types
-            from google.oauth2.credentials import Credentials as OAuth2
         except ImportError as error:
             raise MissingExtraError(
                 "the GCP artifact store needs google-cloud-storage",
@@ -77,24 +71,12 @@ class GCPArtifactStore(KeyedArtifactStore):
                 extra="gcp",
             ) from error
 
-        def refresh(_request: Any, _scopes: Any) -> tuple[str, Any]:
-            now = self.live_credentials.renew(self._used)
-            self._used = now
-            # google-auth wants naive UTC, and renews what has no expiry before every request
-            expiry = now.expires_at.astimezone(UTC).replace(tzinfo=None) if now.expires_at else None
-            return now.token, expiry
+        from stacks.stores.gcp_auth import LiveToken
 
-        self._used = self.live_credentials()
-        expires = self._used.expires_at
-        signer = OAuth2(
-            self._used.token,
-            expiry=expires.replace(tzinfo=None) if expires else None,
-            refresh_handler=refresh,
-        )
         endpoint = self.config.get("endpoint_url")
         client = storage.Client(
             project=self.config.get("project") or "-",
-            credentials=signer,
+            credentials=LiveToken(self.live_credentials),
             client_options={"api_endpoint": endpoint} if endpoint else None,
         )
         _widen_pool(client)
@@ -133,6 +115,7 @@ class GCPArtifactStore(KeyedArtifactStore):
                 raw_download=True,
             )
         except exceptions.NotFound:
+            self._require_bucket()
             self._missing(key)
         except exceptions.PreconditionFailed:
             raise self._changed(key) from None
@@ -165,7 +148,8 @@ class GCPArtifactStore(KeyedArtifactStore):
         except exceptions.PreconditionFailed:
             self._refuse(key, condition)
         except exceptions.NotFound:
-            if condition.etag is not None and self._directory("") is not None:
+            self._require_bucket()
+            if condition.etag is not None:
                 raise self._changed(key) from None
             raise
         return str(blob.generation)
@@ -223,7 +207,12 @@ class GCPArtifactStore(KeyedArtifactStore):
                 if token is None:
                     return
         except exceptions.NotFound:
+            self._require_bucket()
             self._missing(src)
+
+    def _require_bucket(self) -> None:
+        """Google says 404 for a missing bucket as for a missing file; a listing can only mean the bucket."""
+        self._directory("")
 
     def _make_directory(self, key: str) -> None:
         self._client.get().blob(f"{self._prefix}{key}/").upload_from_string(b"")
@@ -270,50 +259,16 @@ def _widen_pool(client: Any) -> None:
         client._http.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=64))  # noqa: SLF001 - no public way
 
 
-def implicit_token() -> GcpToken:
-    """What the environment has: application default credentials.
+def _implicit() -> GcpToken:
+    from stacks.stores.gcp_auth import implicit_token
 
-    Raises:
-        CredentialsMissingError: it has none.
-    """
-    import google.auth
-    from google.auth.exceptions import DefaultCredentialsError
-
-    try:
-        found, _ = google.auth.default(scopes=[SCOPE])
-    except DefaultCredentialsError as error:
-        raise CredentialsMissingError(
-            "no Google credentials were found",
-            hint="Run `gcloud auth application-default login`, or give the store a connector or a secret.",
-        ) from error
-    return _fetched(found)
+    return implicit_token()
 
 
-def token_provider(token: str | Mapping[str, Any]) -> Callable[[], GcpToken]:
-    """Credentials from a secret: the JSON of a service account's key, or an OAuth2 token as it stands.
-
-    Raises:
-        CredentialsWrongError: JSON that is no service account's key.
-    """
-    text = token if isinstance(token, str) else json.dumps(token)
-    if not text.lstrip().startswith("{"):
-        held = GcpToken(text)
-        return lambda: held
-
+def _from_token(token: str | Mapping[str, Any]) -> Callable[[], GcpToken]:
     def provide() -> GcpToken:
-        from google.oauth2 import service_account
+        from stacks.stores.gcp_auth import token_from
 
-        try:
-            found = service_account.Credentials.from_service_account_info(json.loads(text), scopes=[SCOPE])
-        except ValueError as error:
-            raise CredentialsWrongError("the token is JSON, but no service account's key") from error
-        return _fetched(found)
+        return token_from(token)
 
     return provide
-
-
-def _fetched(found: Any) -> GcpToken:
-    from google.auth.transport.requests import Request
-
-    found.refresh(Request())
-    return GcpToken(found.token, found.expiry.replace(tzinfo=UTC) if found.expiry else None)

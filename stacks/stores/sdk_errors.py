@@ -87,7 +87,8 @@ def _credentials_error(error: Exception, where: str, said: str) -> CredentialsEr
     if name == "RefreshError":
         hint = "Renew them with the cloud's own CLI, or use a connector that does."
         return CredentialsExpiredError(f"credentials could not be renewed to {where}: {said}", hint=hint)
-    if status == 401 or code_of(error) in {"AuthenticationFailed", "InvalidAuthenticationInfo"}:
+    wrong = code_of(error) in {"AuthenticationFailed", "InvalidAuthenticationInfo"}
+    if status == 401 or wrong or "failed to authenticate" in said:
         hint = "Check the key, token or SAS, that its time is not over, and that it belongs to this account."
         return CredentialsWrongError(
             f"the service does not accept the credentials to {where}: {said}", hint=hint
