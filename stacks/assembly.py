@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stacks.connectors import Connector, create_connector
+from stacks.connectors import Connector, completed, create_connector
 from stacks.credentials import Credentials
 from stacks.secrets import SecretReader, resolve
 from stacks.state import ArtifactStoreRecord, ConnectorRecord, State
@@ -62,7 +62,8 @@ def assemble(state: State, record: ArtifactStoreRecord, secrets: SecretReader) -
     config: dict[str, Any] = resolve(dict(record.config), secrets)
     credentials: Callable[[], Credentials] | None = None
     if record.connector is not None:
-        provider = ConnectorCredentials(state.connector(record.connector), secrets, record.path)
+        connector = completed(state.connector(record.connector), config)
+        provider = ConnectorCredentials(connector, secrets, record.path)
         config = _filled(config, provider.connector().store_settings(), cls.CONFIG)
         credentials = provider
     elif record.authentication_secret is not None:

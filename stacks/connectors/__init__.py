@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
-from stacks.connectors import aws, gcp
+from stacks.connectors import aws, azure, gcp
 from stacks.connectors.base import Access, AuthMethod, Connector, ConnectorType
 from stacks.errors import ConnectorScopeError, InvalidValueError
 from stacks.secrets.base import SecretReader
 from stacks.state.records import ConnectorRecord
 
 _CONNECTORS: Mapping[str, type[Connector]] = MappingProxyType(
-    {"aws": aws.AwsConnector, "gcp": gcp.GcpConnector}
+    {"aws": aws.AwsConnector, "gcp": gcp.GcpConnector, "azure": azure.AzureConnector}
 )
+_PLACE = ("account_name", "account_url")
 
 
 def connector_types() -> tuple[ConnectorType, ...]:
@@ -40,6 +43,20 @@ def check_covers(record: ConnectorRecord, flavor_schemes: frozenset[str], resour
     connector.check_covers(record, resource_id)
 
 
+def completed(record: ConnectorRecord, store: Mapping[str, Any]) -> ConnectorRecord:
+    """``record`` with what a store's own configuration says of their place, wherever it says nothing itself.
+
+    So one connector serves the stores of several storage accounts.
+    """
+    taken = _class(record.type).TYPE.auth_method(record.auth_method).fields
+    missing = {
+        name: store[name]
+        for name in _PLACE
+        if name in taken and store.get(name) and not record.config.get(name)
+    }
+    return replace(record, config={**record.config, **missing}) if missing else record
+
+
 def create_connector(record: ConnectorRecord, secrets: SecretReader) -> Connector:
     """The connector that ``record`` describes, with its secrets read; nothing is contacted.
 
@@ -64,6 +81,7 @@ __all__ = [
     "Connector",
     "ConnectorType",
     "check_covers",
+    "completed",
     "connector_type",
     "connector_types",
     "create_connector",

@@ -1,4 +1,4 @@
-"""The rules that Google documents: what requests look like, and what scopes and boundaries leave of rights."""
+"""The rules that Google documents: the forms of requests, and what scopes and boundaries leave of rights."""
 
 from __future__ import annotations
 

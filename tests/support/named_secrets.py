@@ -23,3 +23,12 @@ class Secrets:
         if name not in self._secrets:
             raise no_secret(name, self.names())
         return Secret(name, self._secrets[name])
+
+
+def everything(error: BaseException | None) -> str:
+    """All that printing an error could show, its causes and notes included."""
+    said = ""
+    while error is not None:
+        said += f"{error!r} {error} {getattr(error, 'hint', '')} {getattr(error, '__notes__', '')} "
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return said
