@@ -13,7 +13,11 @@ from stacks.errors import InvalidValueError
 
 # One module for each type, with ``discover(auth_method: str | None) -> Discovery``.
 _MODULES: Mapping[str, str] = MappingProxyType(
-    {"aws": "stacks.connectors.aws_discovery", "gcp": "stacks.connectors.gcp_discovery"}
+    {
+        "aws": "stacks.connectors.aws_discovery",
+        "azure": "stacks.connectors.azure_discovery",
+        "gcp": "stacks.connectors.gcp_discovery",
+    }
 )
 
 

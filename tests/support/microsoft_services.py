@@ -12,17 +12,20 @@ import os
 import secrets
 import shutil
 import socket
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import jsonschema
 import jwt
+import pytest
 from small_server import Answer, Asked, serving
 
 from stacks.state import ConnectorRecord
@@ -147,6 +150,19 @@ def azure_record(
         place.pop("account_name", None)
     fields = {**place, **config}
     return ConnectorRecord("mine", "azure", method, "blob-container", resource_id, fields, "key")
+
+
+def fake_az(folder: Path, monkeypatch: pytest.MonkeyPatch, token: str | None) -> None:
+    """An ``az`` that is logged in, or is not, and is all that this machine has of an identity."""
+    program = folder / "bin" / "az"
+    program.parent.mkdir()
+    end = int((datetime.now(UTC) + timedelta(hours=1)).timestamp())
+    answer = f'{{"accessToken": "{token}", "expires_on": {end}, "tokenType": "Bearer"}}'
+    script = f"echo '{answer}'" if token else "echo 'Please run az login' >&2; exit 1"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
 
 
 def azurite_program() -> Path | None:

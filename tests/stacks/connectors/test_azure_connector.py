@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from microsoft_services import (
     Entra,
     access_token,
     azure_record,
+    fake_az,
 )
 from named_secrets import Secrets, everything
 
@@ -190,19 +190,6 @@ def test_a_login_of_azures_command_line_is_an_identity(
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "bm90IHRoZSBrZXk=")
     alone = create_connector(azure_record(azurite, "implicit", identity_only=True), Secrets(key={}))
     assert alone.verify("az://data") == ["az://data"]
-
-
-def fake_az(folder: Path, monkeypatch: pytest.MonkeyPatch, token: str | None) -> None:
-    """An ``az`` that is logged in, or is not, and is all that this machine has of an identity."""
-    program = folder / "bin" / "az"
-    program.parent.mkdir()
-    end = int((datetime.now(UTC) + timedelta(hours=1)).timestamp())
-    answer = f'{{"accessToken": "{token}", "expires_on": {end}, "tokenType": "Bearer"}}'
-    script = f"echo '{answer}'" if token else "echo 'Please run az login' >&2; exit 1"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
-    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
 
 
 def test_without_any_identity_it_says_where_to_get_one(
