@@ -46,7 +46,12 @@ class OpeningStore(PrimitiveStore):
             def fetch(start: int, stop: int) -> Data:
                 return self._read_exactly(key, start, stop, found.etag)
 
-            file = io.BufferedReader(BlockReader(fetch, found.size, first, name), 64 * 1024)
+            def fill(start: int, target: memoryview) -> None:
+                with self._doing("read", key):
+                    if not self._read_into(key, start, found.etag, target):
+                        target[:] = self._read_exactly(key, start, start + len(target), found.etag)
+
+            file = io.BufferedReader(BlockReader(fetch, fill, found.size, first, name), 64 * 1024)
         return file if binary else io.TextIOWrapper(file, encoding="utf-8")
 
     def _read_exactly(self, key: str, start: int, stop: int, etag: str | None) -> Data:

@@ -36,6 +36,16 @@ class PrimitiveStore(BaseArtifactStore):
         ``etag`` is the version that must be read (``ObjectChangedError``); missing: ``FileNotFoundError``.
         """
 
+    def _read_into(
+        self,
+        key: str,  # noqa: ARG002 - backends that can do this read them
+        start: int,  # noqa: ARG002
+        etag: str | None,  # noqa: ARG002
+        target: memoryview,  # noqa: ARG002
+    ) -> bool:
+        """Fill ``target`` from ``start`` on without a copy in between. False: ``_read`` has to do it."""
+        return False
+
     @abstractmethod
     def _put(self, key: str, content: bytes, condition: Condition) -> str | None:
         """Write a small file at once and return its etag.

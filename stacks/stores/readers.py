@@ -27,6 +27,9 @@ WHOLE_BLOCK = 16 * 1024 * 1024  # for a call that asks for much at once
 Fetch = Callable[[int, int], Data]
 """``fetch(start, stop)`` returns exactly the bytes [start, stop), or raises."""
 
+Fill = Callable[[int, memoryview], None]
+"""``fill(start, target)`` fills ``target`` with the bytes from ``start`` on, or raises."""
+
 
 def _refuse_writing(name: str) -> NoReturn:
     raise io.UnsupportedOperation(f"{name} was opened for reading")
@@ -59,10 +62,11 @@ class BlockReader(io.RawIOBase):
 
     mode = "rb"
 
-    def __init__(self, fetch: Fetch, size: int, first: Data, name: str) -> None:
+    def __init__(self, fetch: Fetch, fill: Fill, size: int, first: Data, name: str) -> None:
         super().__init__()
         self.name = name
         self._fetch = fetch
+        self._fill = fill
         self._size = size
         self._position = 0
         self._block: Data = first
@@ -96,7 +100,7 @@ class BlockReader(io.RawIOBase):
         if wanted <= 0:
             return 0
         if wanted >= 2 * WHOLE_BLOCK:
-            self._fill(target[:wanted])
+            self._fill_from_here(target[:wanted])
             return wanted
         self._load_block(wanted)
         offset = self._position - self._block_start
@@ -106,20 +110,16 @@ class BlockReader(io.RawIOBase):
         return len(piece)
 
     def readall(self) -> bytes:
-        self._mind_fork()
-        parts: list[Data] = []
-        end = self._block_start + len(self._block)
-        if self._block_start <= self._position < end:
-            parts.append(memoryview(self._block)[self._position - self._block_start :])
-            self._position = end
-        while self._ahead and self._ahead[0][0] == self._position:
-            start, stop, block = self._ahead.popleft()
-            parts.append(block.result())
-            self._position = start + (stop - start)
-        ranges = _ranges(self._position, self._size)
-        parts += run_all(lambda span: self._fetch(*span), ranges, workers=AHEAD)
-        self._position = max(self._position, self._size)
-        return b"".join(parts)
+        left = self._size - self._position
+        if left <= 0:
+            return b""
+        # BytesIO hands its buffer out and over without a copy; joining blocks would cost one of everything.
+        buffer = io.BytesIO()
+        buffer.seek(left - 1)
+        buffer.write(b"\0")
+        with buffer.getbuffer() as target:
+            self._fill_from_here(target)
+        return buffer.getvalue()
 
     def close(self) -> None:
         if not self.closed:
@@ -129,16 +129,20 @@ class BlockReader(io.RawIOBase):
             self._block = b""
         super().close()
 
-    def _fill(self, target: memoryview) -> None:
-        """Much at once goes straight to where it is wanted, in parallel."""
-        begin = self._position
-
-        def fetch(span: tuple[int, int]) -> None:
-            start, stop = span
-            target[start - begin : stop - begin] = self._fetch(start, stop)
-
-        run_all(fetch, _ranges(begin, begin + len(target)), workers=AHEAD)
-        self._position += len(target)
+    def _fill_from_here(self, target: memoryview) -> None:
+        """Much at once: what is in memory or under way first, the rest in parallel to where it is wanted."""
+        self._mind_fork()
+        begin, end = self._position, self._position + len(target)
+        at = begin
+        if self._block_start <= at < self._block_start + len(self._block):
+            at = _put(target, begin, at, memoryview(self._block)[at - self._block_start :])
+        while self._ahead and self._ahead[0][0] == at and at < end:
+            at = _put(target, begin, at, memoryview(self._ahead.popleft()[2].result()))
+        ranges = _ranges(at, end)
+        run_all(
+            lambda span: self._fill(span[0], target[span[0] - begin : span[1] - begin]), ranges, workers=AHEAD
+        )
+        self._position = end
 
     def _load_block(self, wanted: int) -> None:
         """Make the block in memory the one that the position lies in."""
@@ -181,6 +185,13 @@ class BlockReader(io.RawIOBase):
         for _, _, block in self._ahead:
             block.cancel()
         self._ahead.clear()
+
+
+def _put(target: memoryview, begin: int, at: int, piece: memoryview) -> int:
+    """Copy ``piece``, which begins at ``at``, to its place in ``target``; the position behind it."""
+    piece = piece[: begin + len(target) - at]
+    target[at - begin : at - begin + len(piece)] = piece
+    return at + len(piece)
 
 
 def _ranges(start: int, stop: int) -> list[tuple[int, int]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stacks.credentials import AwsCredentials, CachedCredentials, Credentials
@@ -19,11 +19,9 @@ from stacks.stores.types import Condition, Data, Entry, FileStat, PathType, Uplo
 if TYPE_CHECKING:
     from stacks.stores.s3_clients import S3Clients
     from stacks.stores.s3_listing import Page
-    from stacks.stores.s3_wire import Wire
 
 R = TypeVar("R")
 _READ_TRIES = 3
-_LARGE = 4 * 1024 * 1024  # bytes from which a range goes straight into its buffer
 _SECRET_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 
@@ -100,7 +98,7 @@ class S3ArtifactStore(KeyedArtifactStore):
 
     def _clients(self) -> S3Clients:
         live = self._live
-        if live is not None and live.pid == _pid():
+        if live is not None and live.pid == os.getpid():
             return live
         try:
             from stacks.stores.s3_clients import S3Clients
@@ -113,7 +111,7 @@ class S3ArtifactStore(KeyedArtifactStore):
         if live is not None:  # a child process: the parent's lock may have been held when it forked
             self._lock = threading.Lock()
         with self._lock:
-            if self._live is None or self._live.pid != _pid():
+            if self._live is None or self._live.pid != os.getpid():
                 self._live = S3Clients(self.bucket, self._settings, self.live_credentials)
             return self._live
 
@@ -230,10 +228,6 @@ class S3ArtifactStore(KeyedArtifactStore):
         full = self._prefix + key
         if clients.fast is None or ODD_FOR_OBSTORE.search(full):
             return self._read_sdk(clients, key, start, stop, etag)
-        if stop - start >= _LARGE and clients.wire is not None:
-            found = self._fetch_large(clients.wire, key, start, stop, etag)
-            if found is not None:
-                return found
         options: dict[str, Any] = {} if etag is None else {"if_match": etag}
         if start == 0 and self._whole_without_range:
             whole = clients.obstore.get(clients.fast, full, options=options)
@@ -242,24 +236,17 @@ class S3ArtifactStore(KeyedArtifactStore):
         part = clients.obstore.get(clients.fast, full, options={**options, "range": (start, stop)})
         return part.bytes(), self._described(key, part.meta)
 
-    def _fetch_large(
-        self, wire: Wire, key: str, start: int, stop: int, etag: str | None
-    ) -> tuple[Data, FileStat] | None:
-        """A large range straight into its buffer; None leaves it, and every error, to the other clients."""
-        buffer = memoryview(bytearray(stop - start))
-        headers = {"Range": f"bytes={start}-{stop - 1}"}
+    def _read_into(self, key: str, start: int, etag: str | None, target: memoryview) -> bool:
+        """Where this fails, ``_read`` repeats, renews, and says what is wrong."""
+        wire = self._clients().wire
+        if wire is None:
+            return False
+        headers = {"Range": f"bytes={start}-{start + len(target) - 1}"}
         if etag is not None:
             headers["If-Match"] = etag
-        target = {"Bucket": self.bucket, "Key": self._prefix + key}
-        answer = wire.get("get_object", target, headers, buffer)
-        if answer is None or answer.status != 206:
-            return None
-        said = answer.headers
-        total = int(said["content-range"].rpartition("/")[2])
-        modified = parsedate_to_datetime(said["last-modified"])
-        return buffer, FileStat(
-            self._uri(key), total, modified, said.get("etag"), said.get("x-amz-version-id")
-        )
+        wanted = {"Bucket": self.bucket, "Key": self._prefix + key}
+        answer = wire.get("get_object", wanted, headers, target)
+        return answer is not None and answer.status == 206
 
     def _read_sdk(
         self, clients: S3Clients, key: str, start: int, stop: int, etag: str | None
@@ -391,9 +378,3 @@ class S3ArtifactStore(KeyedArtifactStore):
 
     def _from_response(self, key: str, found: Any, size: int) -> FileStat:
         return FileStat(self._uri(key), size, found["LastModified"], found["ETag"], found.get("VersionId"))
-
-
-def _pid() -> int:
-    import os
-
-    return os.getpid()
