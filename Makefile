@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 DEMO := .venv-demo
 CHECKOV := .venv-checkov
-SERVICES := .venv-services
 PEERS := .venv-peers
 ZENML := 0.98.0
 BIN := $(VENV)/bin
@@ -46,8 +45,8 @@ test: $(VENV)/.ready $(CHECKOV)/.ready ## the default tests
 test-all: $(VENV)/.ready $(CHECKOV)/.ready services ## all tests, the slow ones too
 	$(BIN)/python -m pytest
 
-services: ## the servers that tests and benchmarks start: Ceph's gateway, nginx, Azurite
-	tests/support/install-services.sh $(SERVICES)
+services: ## the servers that slow tests and benchmarks start: Ceph's gateway and nginx
+	tests/support/install-services.sh .venv-services.log
 
 lint: $(VENV)/.ready ## style and mistakes
 	$(BIN)/ruff check .
@@ -65,4 +64,4 @@ bench: $(VENV)/.ready $(PEERS)/.ready services ## the measured comparisons
 	$(BIN)/python -m benchmarks
 
 clean: ## remove the environments and what was built
-	rm -rf $(VENV) $(DEMO) $(CHECKOV) $(SERVICES)* $(PEERS) build dist
+	rm -rf $(VENV) $(DEMO) $(CHECKOV) $(PEERS) .venv-bench .venv-services.log build dist

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The services that tests and benchmarks start, from the registries: Ceph's gateway and nginx from Debian,
-# Azurite from npm. What cannot be installed here is said; its tests then skip and say so, too.
+# The services that slow tests and benchmarks start, from Debian: Ceph's gateway and nginx. What cannot be
+# installed here is said; its tests then skip and say so, too.
 set -uo pipefail
-target=${1:?the folder for what npm installs}
+log=${1:?a file for what the installation says}
 
 missing=()
 while read -r program package; do
@@ -21,7 +21,7 @@ if ((${#missing[@]})); then
     placed=
     [ -e /usr/sbin/policy-rc.d ] || { mv /tmp/policy-rc.d.$$ /usr/sbin/policy-rc.d && placed=yes; }
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
-      >"$target.apt.log" 2>&1 || echo "not installed: ${missing[*]} (see $target.apt.log)"
+      >"$log" 2>&1 || echo "not installed: ${missing[*]} (see $log)"
     [ -z "$placed" ] || rm -f /usr/sbin/policy-rc.d
     rm -f /tmp/policy-rc.d.$$
   else
@@ -29,12 +29,4 @@ if ((${#missing[@]})); then
   fi
 fi
 
-if [ ! -x "$target/node_modules/.bin/azurite-blob" ]; then
-  if command -v npm >/dev/null; then
-    npm install --silent --no-fund --no-audit --prefix "$target" azurite@3 >"$target.npm.log" 2>&1 \
-      || echo "not installed: azurite (see $target.npm.log)"
-  else
-    echo "not installed: azurite (there is no npm)"
-  fi
-fi
 exit 0
