@@ -9,7 +9,7 @@ from stacks.errors import ObjectChangedError
 from stacks.stores import paths
 from stacks.stores.primitives import PrimitiveStore, TranslatedUpload
 from stacks.stores.readers import FIRST_BLOCK, LARGE_BLOCK, BlockReader, WholeFile
-from stacks.stores.types import ALWAYS, Condition, Data, FileStat, PathType, Upload
+from stacks.stores.types import ALWAYS, Condition, Data, FileStat, PathType, Upload, bare_etag
 from stacks.stores.writers import FileWriter, Sink, TextWriter
 
 _MODES = {"r", "w", "x", "a"}
@@ -56,16 +56,21 @@ class OpeningStore(PrimitiveStore):
 
     def _read_exactly(self, key: str, start: int, stop: int, etag: str | None) -> Data:
         with self._doing("read", key):
-            block, _ = self._read(key, start, stop, etag)
+            block, found = self._read(key, start, stop, etag)
+            if etag is not None and found.etag is not None and bare_etag(found.etag) != bare_etag(etag):
+                raise self._changed_underneath(key, "was replaced")  # by a service that heeds no If-Match
             if len(block) != stop - start:
-                raise ObjectChangedError(
-                    f"{self._uri(key)} became shorter while it was being read",
-                    hint="Read it again from the start.",
-                    store=self.name or None,
-                    operation="read",
-                    path=self._uri(key),
-                )
+                raise self._changed_underneath(key, "became shorter")
             return block
+
+    def _changed_underneath(self, key: str, how: str) -> ObjectChangedError:
+        return ObjectChangedError(
+            f"{self._uri(key)} {how} while it was being read",
+            hint="Read it again from the start.",
+            store=self.name or None,
+            operation="read",
+            path=self._uri(key),
+        )
 
     def _writer(self, key: str, kind: str) -> FileWriter:
         found = self._head(key) if kind in "xa" else None
@@ -85,10 +90,17 @@ class OpeningStore(PrimitiveStore):
 
         writer = FileWriter(Sink(self.PART_SIZE, put, begin), self._uri(key), kind + "b")
         if kind == "a" and found is not None:
+            self._begin_with(writer, key, found)
+        return writer
+
+    def _begin_with(self, writer: FileWriter, key: str, found: FileStat) -> None:
+        try:
             for start in range(0, found.size, LARGE_BLOCK):
                 stop = min(start + LARGE_BLOCK, found.size)
                 writer.write(self._read_exactly(key, start, stop, found.etag))
-        return writer
+        except BaseException:
+            writer.abort()
+            raise
 
     def write_bytes(
         self, path: PathType, content: bytes, *, if_absent: bool = False, if_match: str | None = None

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
-from stacks.errors import ObjectChangedError, StacksError
+from stacks.errors import ObjectChangedError, StacksError, StoreError
 from stacks.stores import paths
 from stacks.stores.base import BaseArtifactStore
 from stacks.stores.types import Condition, Data, Entry, FileStat, PathType, Upload
@@ -141,7 +141,11 @@ class Doing:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is None or not isinstance(error, Exception) or isinstance(error, StacksError):
+        if error is None or not isinstance(error, Exception):
+            return
+        if isinstance(error, StacksError):
+            if isinstance(error, StoreError) and error.operation is None:
+                error.operation = self._operation
             return
         store = self._store
         better = store._translate(error, self._operation, store._uri(self._key))  # noqa: SLF001 - one unit

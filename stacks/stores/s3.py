@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stacks.credentials import AwsCredentials, CachedCredentials, Credentials
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 _READ_TRIES = 3
+_PATIENCE = 120.0  # seconds
 _SECRET_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 
@@ -118,6 +120,7 @@ class S3ArtifactStore(KeyedArtifactStore):
     def _run(self, call: Callable[[S3Clients], R], *, tries: int = 1) -> R:
         """Do it; once more with new credentials if they have expired, ``tries`` times if the line breaks."""
         renewed = False
+        give_up = time.monotonic() + _PATIENCE  # the clients repeat by themselves: no more rounds after this
         while True:
             clients = self._clients()
             try:
@@ -131,7 +134,7 @@ class S3ArtifactStore(KeyedArtifactStore):
                     self._live = None  # obstore keeps the credentials that it was given
                     continue
                 tries -= 1
-                if fault is None or not fault.network or tries <= 0:
+                if fault is None or not fault.network or tries <= 0 or time.monotonic() > give_up:
                     raise
                 time.sleep(0.2 * 2 ** (_READ_TRIES - tries))
 
@@ -246,7 +249,10 @@ class S3ArtifactStore(KeyedArtifactStore):
             headers["If-Match"] = etag
         wanted = {"Bucket": self.bucket, "Key": self._prefix + key}
         answer = wire.get("get_object", wanted, headers, target)
-        return answer is not None and answer.status == 206
+        if answer is None or answer.status != 206:
+            return False
+        sent, where = answer.headers.get("etag"), answer.headers.get("content-range", "")
+        return (etag is None or sent == etag) and where.startswith(f"bytes {start}-")
 
     def _read_sdk(
         self, clients: S3Clients, key: str, start: int, stop: int, etag: str | None
@@ -318,7 +324,14 @@ class S3ArtifactStore(KeyedArtifactStore):
                 raise self._changed(key)
 
         target = {"Bucket": self.bucket, "Key": self._prefix + key}
-        return MultipartUpload(self._run, target, dict(self._settings.additional), condition, check)
+        return MultipartUpload(
+            self._run,
+            target,
+            dict(self._settings.additional),
+            condition,
+            check,
+            lambda error: self._refuse_condition(error, key, condition),
+        )
 
     def _list(self, key: str, *, deep: bool) -> Iterator[Entry]:
         from stacks.stores.s3_listing import list_keys
@@ -353,7 +366,9 @@ class S3ArtifactStore(KeyedArtifactStore):
     def _copy(self, src: str, dst: str) -> None:
         source, target = self._prefix + src, self._prefix + dst
         try:
-            s3_copy.copy_object(self._run, self.bucket, source, target, self._settings)
+            s3_copy.copy_object(
+                partial(self._run, tries=_READ_TRIES), self.bucket, source, target, self._settings
+            )
         except Exception as error:
             if self._says_missing(error, src):
                 self._missing(src)
@@ -374,7 +389,12 @@ class S3ArtifactStore(KeyedArtifactStore):
         return clients.additional_for(operation, dict(additional)) if additional else {}
 
     def _described(self, key: str, meta: Mapping[str, Any]) -> FileStat:
+        if meta["e_tag"] is None and not meta["last_modified"].timestamp():
+            raise s3_errors.NonsenseError("an object without etag and time")
         return FileStat(self._uri(key), meta["size"], meta["last_modified"], meta["e_tag"], meta["version"])
 
     def _from_response(self, key: str, found: Any, size: int) -> FileStat:
-        return FileStat(self._uri(key), size, found["LastModified"], found["ETag"], found.get("VersionId"))
+        if "LastModified" not in found:
+            raise s3_errors.NonsenseError("an object without etag and time")
+        modified, etag = found["LastModified"], found.get("ETag")
+        return FileStat(self._uri(key), size, modified, etag, found.get("VersionId"))

@@ -71,6 +71,10 @@ _BOTO_CONFIG = {
 }
 
 
+class NonsenseError(Exception):
+    """An answer that no S3 service gives, whatever its status says."""
+
+
 class RefusedKeyError(Exception):
     """One key of a batch that the service did not delete, shaped like botocore's own error."""
 
@@ -115,6 +119,8 @@ def read_fault(error: BaseException) -> Fault:
         code = str(details.get("Code", ""))
         # A failed HEAD has its status for a code, and its phrase for a message.
         return Fault("service", status, "" if code.isdigit() else code, str(details.get("Message", "")))
+    if isinstance(error, NonsenseError):
+        return Fault("nonsense", text=str(error))
     name = type(error).__name__
     whole = str(error)
     text = whole.partition("\n\nDebug source:")[0]
@@ -139,9 +145,15 @@ def read_fault(error: BaseException) -> Fault:
 def is_foreign(error: BaseException) -> bool:
     """Whether an exception comes from one of the two clients."""
     modules = ("botocore", "boto3", "s3transfer", "obstore", "urllib3", "pyo3")
-    if isinstance(error, RefusedKeyError):
+    if isinstance(error, RefusedKeyError | NonsenseError):
         return True
     return type(error).__module__.split(".")[0] in modules or "\n\nDebug source:" in str(error)
+
+
+def was_repeated(error: BaseException) -> bool:
+    """Whether botocore sent the request more than once: the first one may have been carried out."""
+    response = getattr(error, "response", None) or {}
+    return bool(response.get("ResponseMetadata", {}).get("RetryAttempts"))
 
 
 def translate(error: Exception, *, bucket: str, store: str, operation: str, path: str) -> StacksError | None:
@@ -194,6 +206,9 @@ def _store_error(fault: Fault, where: str, bucket: str) -> tuple[type[StoreError
     if fault.kind == "config":
         hint = "Check client_kwargs, config_kwargs and s3_additional_kwargs."
         return StoreConfigError, f"a setting of the store does not hold: cannot {where}: {said}", hint
+    if fault.kind == "nonsense":
+        hint = "Check that the endpoint_url is an S3 service, and that no login page or proxy is in between."
+        return StoreServiceError, f"the answer makes no sense: cannot {where}: {said}", hint
     busy = fault.code in _BUSY or fault.status in {429, 503}
     hint = (
         "The service is busy: try again later."

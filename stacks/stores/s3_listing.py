@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 
+from stacks.stores.s3_errors import NonsenseError
 from stacks.stores.types import Entry
 
 # In the order in which every known service writes them. A page that looks otherwise is read as XML.
@@ -47,9 +48,11 @@ def parse_page(body: bytes) -> Page:
     """Read a response of ListObjectsV2.
 
     Raises:
-        ET.ParseError: it is none.
+        NonsenseError: it is none.
     """
-    text = body.decode()
+    text = body.decode(errors="surrogateescape")
+    if "ListBucketResult" not in text[:500]:
+        raise NonsenseError("not a listing")  # a network that asks for a login answers 200, too
     begin = text.find("<Contents>")
     head, rest = (text, "") if begin < 0 else (text[:begin], text[begin:])
     blocks = rest.split("<Contents>")[1:]
@@ -85,10 +88,13 @@ def _decoded(text: str, *, url: bool) -> str:
 
 
 def _parse_xml(body: bytes) -> Page:
-    root = ET.fromstring(body)  # noqa: S314 - expat expands no external entities; the service is the store's own
+    try:
+        root = ET.fromstring(body)  # noqa: S314 - expat expands no external entities; the service is the store's own
+    except ET.ParseError as error:
+        raise NonsenseError(f"not a listing: {error}") from error
     space = root.tag[: root.tag.index("}") + 1] if root.tag.startswith("{") else ""
     if not root.tag.endswith("ListBucketResult"):
-        raise ET.ParseError(f"not a listing: {root.tag}")
+        raise NonsenseError(f"not a listing: {root.tag}")
     url = root.findtext(f"{space}EncodingType") == "url"
     files = []
     for item in root.iterfind(f"{space}Contents"):
@@ -102,7 +108,9 @@ def _parse_xml(body: bytes) -> Page:
 
 
 def from_botocore(answer: Mapping[str, Any]) -> Page:
-    """A page that botocore has read."""
+    """A page that botocore has read; it finds no fault with one that says nothing."""
+    if "IsTruncated" not in answer and "Name" not in answer:
+        raise NonsenseError("not a listing")
     files = [
         File(item["Key"], item["Size"], item["LastModified"], item.get("ETag"))
         for item in answer.get("Contents", ())

@@ -6,19 +6,26 @@ again with new ones, which no client's own upload can do.
 
 from __future__ import annotations
 
+import hashlib
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from stacks.stores import s3_errors
 from stacks.stores.s3_clients import S3Clients
-from stacks.stores.types import Condition, bare_etag
+from stacks.stores.types import ALWAYS, Condition, bare_etag
 
 UNDER_WAY = 4  # parts at once: 64 MiB of memory, and enough for a 10 Gbit/s line
 
 
 class MultipartUpload:
-    """Begun at once; ``check`` decides about the condition where the service cannot."""
+    """Begun at once.
+
+    ``check`` looks whether the condition still holds, for services that heed none; ``refuse`` raises
+    what it means when one that does refuses.
+    """
 
     def __init__(
         self,
@@ -27,12 +34,14 @@ class MultipartUpload:
         additional: dict[str, Any],
         condition: Condition,
         check: Callable[[], None],
+        refuse: Callable[[Exception], None],
     ) -> None:
         self._run = run
         self._target = target
         self._additional = additional
         self._condition = condition
         self._check = check
+        self._refuse = refuse
         begun = run(
             lambda clients: clients.sdk.create_multipart_upload(
                 **target, **clients.additional_for("CreateMultipartUpload", additional)
@@ -76,8 +85,7 @@ class MultipartUpload:
                 conditions["IfNoneMatch"] = "*"
             if self._condition.etag is not None:
                 conditions["IfMatch"] = bare_etag(self._condition.etag)
-            if conditions and not clients.completes_conditionally:
-                self._check()
+            if not clients.completes_conditionally:
                 conditions = {}
             return clients.sdk.complete_multipart_upload(
                 **self._upload,
@@ -86,9 +94,49 @@ class MultipartUpload:
                 **clients.additional_for("CompleteMultipartUpload", self._additional),
             )
 
-        self._run(finish)
+        if self._condition != ALWAYS:
+            self._check()
+        try:
+            self._run(finish)
+        except Exception as error:
+            if not self._is_complete(error, parts):
+                self._refuse(error)
+                raise
+            self.abort()  # there may be an older file with the very same parts
         self._threads.shutdown(wait=False)
+
+    def _is_complete(self, error: Exception, parts: list[dict[str, Any]]) -> bool:
+        """Whether the file is there although its completion failed: an answer was lost on its way."""
+        if not s3_errors.is_foreign(error):
+            return False
+        if s3_errors.read_fault(error).status in {409, 412} and not s3_errors.was_repeated(error):
+            return False
+        expected = _etag_of(parts)
+        try:
+            found = self._run(
+                lambda clients: clients.sdk.head_object(
+                    **self._target, **clients.additional_for("HeadObject", self._additional)
+                )
+            )
+        except Exception as unknown:
+            if not s3_errors.is_foreign(unknown):
+                raise
+            return False
+        return expected is not None and bare_etag(found.get("ETag", "")) == expected
 
     def abort(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)
-        self._run(lambda clients: clients.sdk.abort_multipart_upload(**self._upload))
+        try:
+            self._run(lambda clients: clients.sdk.abort_multipart_upload(**self._upload))
+        except Exception as error:
+            if not s3_errors.is_foreign(error) or s3_errors.read_fault(error).code != "NoSuchUpload":
+                raise  # else it is gone, which is what was asked for
+
+
+def _etag_of(parts: list[dict[str, Any]]) -> str | None:
+    """The etag that services give a file of these parts; None where they hide what is in them (KMS)."""
+    digests = [bare_etag(part["ETag"]) for part in parts]
+    if not all(re.fullmatch(r"[0-9a-f]{32}", digest) for digest in digests):
+        return None
+    whole = hashlib.md5(b"".join(map(bytes.fromhex, digests)), usedforsecurity=False)
+    return f"{whole.hexdigest()}-{len(digests)}"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
+from stacks.errors import StacksError
 from stacks.stores.types import Upload
 
 logger = logging.getLogger(__name__)
@@ -97,11 +98,16 @@ class FileWriter(io.BufferedIOBase):
         self._finish()
 
     def abort(self) -> None:
-        """Close without making anything visible."""
+        """Close without making anything visible.
+
+        What cannot be cleaned up is logged, not raised: the failure that led here is the one to be heard.
+        """
         upload, self._upload = self._upload, None
         try:
             if upload is not None:
                 upload.abort()
+        except (StacksError, OSError) as error:
+            logger.warning("%s: the parts of a dropped write may still be there: %s", self.name, error)
         finally:
             self._finish()
 
