@@ -65,7 +65,7 @@ SDKS = {
     "boto3": "aws|s3",
     "botocore": "aws|s3",
     "obstore": "s3|gcp|gcs|azure",
-    "google": "gcp|gcs",
+    "google": "gcp|gcs|google",
     "azure": "azure",
 }
 HEAVY = ("boto3", "botocore", "obstore", "google.auth", "azure", "pydantic", "jinja2", "python_terraform")

@@ -32,10 +32,7 @@ def _certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def _azurite(tmp_path_factory: pytest.TempPathFactory, _certificate: tuple[Path, Path]) -> Iterator[Azurite]:
-    program = azurite_program()
-    if program is None:
-        pytest.skip("Azurite is not installed here: make services")
-    with running_azurite(program, tmp_path_factory.mktemp("azurite"), *_certificate) as azurite:
+    with running_azurite(azurite_program(), tmp_path_factory.mktemp("azurite"), *_certificate) as azurite:
         yield azurite
 
 
