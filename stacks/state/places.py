@@ -15,6 +15,7 @@ from stacks.state.files import locked, make_private_folder, read_private, write_
 
 if TYPE_CHECKING:
     from stacks.stores.opening import OpeningStore
+    from stacks.stores.types import FileStat
 
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+://)[^/]+/.*[^/]")
 FRESH_SECONDS = 2.0
@@ -125,7 +126,7 @@ class RemotePlace:
 
     def _fetch(self) -> tuple[bytes | None, str | None]:
         try:
-            content, found = self._store.read_bytes(self.location)
+            content, found = self._read_settled()
         except FileNotFoundError:
             return None, None
         if found.etag is None:
@@ -135,6 +136,17 @@ class RemotePlace:
                 location=self.location,
             )
         return content, found.etag
+
+    def _read_settled(self) -> tuple[bytes, FileStat]:
+        """Some services give content and version in two answers, between which others may have written."""
+        begun = time.monotonic()
+        while True:
+            try:
+                return self._store.read_bytes(self.location)
+            except ObjectChangedError:
+                if time.monotonic() - begun > self._timeout:
+                    raise
+                time.sleep(random.uniform(0.01, 0.05))  # noqa: S311 - as above
 
 
 def _store_at(url: str) -> OpeningStore:

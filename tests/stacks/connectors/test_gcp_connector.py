@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import requests
+from fake_gcs import create_bucket, running_gcs
 from gcp_connectors import external_account, gcp_connector, gcp_record
 from google_services import ACCOUNT, Google
 from named_secrets import Secrets
 
+from stacks.client import Client
 from stacks.connectors import check_covers, connector_type, create_connector
 from stacks.connectors.gcp_boundary import ROLES, boundary, parse
 from stacks.credentials import GcpToken
@@ -206,6 +208,32 @@ def test_what_a_store_takes_from_its_connector(google: Google, tmp_path: Path) -
     mine = gcp_connector(google, "service-account", tmp_path, project_id="project")
     assert mine.store_settings() == {"project": "project", "endpoint_url": google.url}
     assert connector_type("gcp").resource_types == ("gcs-bucket", "gcp-generic")
+
+
+def test_a_store_works_through_the_connector_of_the_documents(google: Google, tmp_path: Path) -> None:
+    """--service_account_json=@… --project_id=… and nothing else, as they have it."""
+    client = Client(str(tmp_path / "state.json"))
+    with running_gcs(tmp_path) as storage:
+        create_bucket(storage, "data")
+        client.register_connector(
+            "cloud_connector",
+            "gcp",
+            "service-account",
+            config={
+                "service_account_json": google.service_account_json(),
+                "project_id": "project",
+                **google.endpoints(),
+                "endpoint_url": storage,
+            },
+        )
+        client.register_artifact_store("cloud_artifact_store", "gcp", "gs://data/mine")
+        client.connect_artifact_store("cloud_artifact_store", "cloud_connector")
+        store = client.get_artifact_store("cloud_artifact_store")
+        with store.open("gs://data/mine/hello.txt", "w") as file:
+            file.write("hello")
+        assert store.listdir("gs://data/mine") == ["hello.txt"]
+    assert any(token.boundary for token in google.tokens.values())
+    assert "PRIVATE KEY" not in (tmp_path / "state.json").read_text()
 
 
 # -- boundaries
