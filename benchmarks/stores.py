@@ -277,15 +277,20 @@ def show(workload: str, ours: Callable[[], Any], peer: Callable[[], Any], name: 
     print(interleaved(workload, ours, peer, peer_name=name, runs=runs).row(), flush=True)
 
 
+def bench_python() -> str:
+    """The Python of the environment that has the peers, which is made on first use."""
+    python = ROOT / ".venv-bench" / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "--editable", ".[s3,gcp,azure,fs,bench]"], cwd=ROOT, check=True)
+    return str(python)
+
+
 def main() -> None:
     """Print the tables, in an environment that has the peers."""
     if importlib.util.find_spec("s3fs") is None:
-        bench = ROOT / ".venv-bench"
-        if not (bench / "bin" / "python").exists():
-            subprocess.run([sys.executable, "-m", "venv", str(bench)], check=True)
-            pip = [str(bench / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-            subprocess.run([*pip, "--editable", ".[s3,fs,bench]"], cwd=ROOT, check=True)
-        subprocess.run([str(bench / "bin" / "python"), "-m", "benchmarks.stores"], cwd=ROOT, check=True)
+        subprocess.run([bench_python(), "-m", "benchmarks.stores"], cwd=ROOT, check=True)
         return
     peers = ("s3fs", "boto3", "obstore", "aiobotocore")
     print("## Artifact stores (" + ", ".join(f"{name} {version(name)}" for name in peers) + ")")
