@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any, cast
 
 from stacks.credentials import CachedCredentials, Credentials, GcpToken
@@ -80,6 +83,7 @@ class GCPArtifactStore(KeyedArtifactStore):
             client_options={"api_endpoint": endpoint} if endpoint else None,
         )
         _widen_pool(client)
+        client._http.hooks["response"].append(_keep_headers)  # noqa: SLF001 - no public way
         return client.bucket(self.bucket)
 
     def _translate(self, error: Exception, operation: str, path: str) -> Exception | None:
@@ -106,6 +110,7 @@ class GCPArtifactStore(KeyedArtifactStore):
         from google.api_core import exceptions
 
         blob = self._client.get().blob(self._prefix + key)
+        _answer.headers = {}
         try:
             content: bytes = blob.download_as_bytes(
                 start=start,
@@ -127,13 +132,20 @@ class GCPArtifactStore(KeyedArtifactStore):
         return content, self._after_download(key, blob, start, len(content), etag)
 
     def _after_download(self, key: str, blob: Any, start: int, length: int, etag: str | None) -> FileStat:
-        """The download's headers name generation, time and stored length; without them, one more request."""
+        """The download's headers name generation, time and whole length; without them, one more request."""
         if etag is not None:
             return FileStat(self._uri(key), start + length, None, etag)
+        generation = None if blob.generation is None else str(blob.generation)
+        answered = _answer.headers
+        total = answered.get("Content-Range", "").rpartition("/")[2]
+        modified = answered.get("Last-Modified")
+        if generation and generation == answered.get("X-Goog-Generation") and total.isdigit() and modified:
+            when = parsedate_to_datetime(modified)
+            return FileStat(self._uri(key), int(total), when, generation, generation)
         found = self._head(key)
         if found is None:
             self._missing(key)
-        if blob.generation is not None and str(blob.generation) != found.etag:
+        if generation is not None and generation != found.etag:
             raise self._changed(key)
         return found
 
@@ -249,6 +261,19 @@ def _generation(condition: Condition) -> dict[str, int]:
     if condition.absent:
         return {"if_generation_match": 0}
     return {"if_generation_match": int(condition.etag)} if condition.etag is not None else {}
+
+
+class _LastAnswer(threading.local):
+    """The headers of the service's last answer to this thread: the SDK hands out only some of them."""
+
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+_answer = _LastAnswer()
+
+
+def _keep_headers(response: Any, **_: Any) -> None:
+    _answer.headers = response.headers
 
 
 def _widen_pool(client: Any) -> None:
