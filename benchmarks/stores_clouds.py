@@ -71,7 +71,7 @@ def gcs(url: str) -> Cloud:
     peer = gcsfs.GCSFileSystem(
         endpoint_url=url, token="anon", use_listings_cache=False, skip_instance_cache=True
     )
-    return Cloud(ours, peer, "gs", "gcsfs", Sizes(small=1000, tree=5000, copied=200, doomed=500))
+    return Cloud(ours, peer, "gs", "gcsfs", Sizes(small=400, tree=2000, copied=200, doomed=200))
 
 
 def azure(url: str) -> Cloud:
@@ -89,7 +89,7 @@ def azure(url: str) -> Cloud:
     peer = adlfs.AzureBlobFileSystem(
         connection_string=connection, use_listings_cache=False, skip_instance_cache=True
     )
-    return Cloud(ours, peer, "az", "adlfs", Sizes(small=200, tree=2000, copied=100, doomed=200))
+    return Cloud(ours, peer, "az", "adlfs", Sizes(small=200, tree=1000, copied=100, doomed=100))
 
 
 def small_files(cloud: Cloud) -> None:
