@@ -67,6 +67,8 @@ def assemble(state: State, record: ArtifactStoreRecord, secrets: SecretReader) -
         config = _filled(config, provider.connector().store_settings(), cls.CONFIG)
         credentials = provider
     elif record.authentication_secret is not None:
+        held = secrets.get(record.authentication_secret)
+        config = _filled(config, cls.settings_from_secret(held), cls.CONFIG)
         credentials = SecretCredentials(cls, secrets, record.authentication_secret)
         credentials()  # a secret that is not there, or does not fit, is said now and by its name
     return cls(record.path, name=record.name, credentials=credentials, **config)

@@ -49,7 +49,7 @@ class AzureArtifactStore(KeyedArtifactStore):
         super().__init__(path, name=name, credentials=credentials, **config)
         provider = cast("Callable[[], AzureCredentials] | None", credentials)
         self._account = resolve_account(self.config, provider, name or None)
-        self.live_credentials = CachedCredentials(self._account.provider)
+        self.live_credentials = CachedCredentials(self._credentials_of_a_named_account)
         self.container, _, prefix = split_scheme(self.path)[1].partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self._client = ClientOfProcess(self._make_client, self.live_credentials)
@@ -61,12 +61,23 @@ class AzureArtifactStore(KeyedArtifactStore):
             raise StoreConfigError(f"a secret for Azure has no key {', '.join(unknown)}")
         return resolve_account({"account_name": "any", **values}, None, None, {}).provider
 
+    @classmethod
+    def settings_from_secret(cls, values: Mapping[str, str]) -> Mapping[str, str]:
+        """The account that a secret names, itself or in its connection string."""
+        account = resolve_account(values, None, None, {})
+        return {"account_url": account.url} if account.url else {}
+
     @property
     def storage_options(self) -> dict[str, Any]:
         now = self.live_credentials()
-        account = self._account.url.partition("://")[2].partition(".")[0]
+        account = self._account.reached_at(self.name or None).partition("://")[2].partition(".")[0]
         options = {"account_name": account, "account_key": now.account_key, "sas_token": now.sas_token}
         return {name: value for name, value in options.items() if value}
+
+    def _credentials_of_a_named_account(self) -> AzureCredentials:
+        """Credentials, once it is known for which account: that nobody named one is said first."""
+        self._account.reached_at(self.name or None)
+        return self._account.provider()
 
     def _make_client(self, now: AzureCredentials) -> Any:
         try:
@@ -81,16 +92,17 @@ class AzureArtifactStore(KeyedArtifactStore):
                 hint="pip install 'stack-provisioner[azure]'",
                 extra="azure",
             ) from error
+        url = self._account.reached_at(self.name or None)
         signer: Any = LiveToken(self.live_credentials)
         if now.account_key:
-            signer = AzureNamedKeyCredential(_account_name(self._account.url), now.account_key)
+            signer = AzureNamedKeyCredential(_account_name(url), now.account_key)
         elif now.sas_token:
             signer = AzureSasCredential(now.sas_token)
         session = Session()
         for scheme in ("https://", "http://"):
             session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=64))
         return ContainerClient(
-            self._account.url,
+            url,
             self.container,
             credential=signer,
             transport=RequestsTransport(session=session, session_owner=False),

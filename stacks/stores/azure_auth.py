@@ -26,10 +26,24 @@ _PRINCIPAL = ("tenant_id", "client_id", "client_secret")
 
 @dataclass(frozen=True, slots=True)
 class AzureAccount:
-    """Where the account is reached, and a callable for its credentials."""
+    """Where the account is reached (empty while nobody has named it), and a callable for its credentials."""
 
     url: str
     provider: Callable[[], AzureCredentials]
+
+    def reached_at(self, store: str | None) -> str:
+        """Where the account is reached.
+
+        Raises:
+            StoreConfigError: nobody has named one, neither the store nor its secret nor the environment.
+        """
+        if self.url:
+            return self.url
+        raise StoreConfigError(
+            "the Azure artifact store names no storage account",
+            hint="Set account_name, give it a connection_string, or set AZURE_STORAGE_ACCOUNT_NAME.",
+            store=store,
+        )
 
 
 def resolve_account(
@@ -41,7 +55,7 @@ def resolve_account(
     """The account and its credentials: the callable, else what is configured, else ``AZURE_STORAGE_*``.
 
     Raises:
-        StoreConfigError: no account is named, or the settings contradict each other.
+        StoreConfigError: the settings contradict each other.
     """
     given = {name: str(config[name]) for name in KEYS if config.get(name)}
     if credentials is None and set(given) <= {"account_name"}:
@@ -50,13 +64,7 @@ def resolve_account(
         given = {**_parse(given["connection_string"], store), **given}
     name = given.get("account_name") or environment.get("AZURE_STORAGE_ACCOUNT_NAME")
     url = str(config.get("account_url") or given.get("account_url") or "")
-    if not url:
-        if not name:
-            raise StoreConfigError(
-                "the Azure artifact store names no storage account",
-                hint="Set account_name, give it a connection_string, or set AZURE_STORAGE_ACCOUNT_NAME.",
-                store=store,
-            )
+    if not url and name:
         url = f"https://{name}.blob.core.windows.net"
     return AzureAccount(url.rstrip("/"), credentials or _provider(given, store))
 

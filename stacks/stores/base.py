@@ -100,6 +100,11 @@ class BaseArtifactStore(ABC):
             f"a store of the flavor {cls.FLAVOR} takes no secret", hint="Remove authentication_secret."
         )
 
+    @classmethod
+    def settings_from_secret(cls, values: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG003 - for flavors
+        """What a secret says besides credentials: configuration for where the store's own says nothing."""
+        return {}
+
     def _secret_config(self) -> frozenset[str]:
         """The keys of ``config`` that hold a secret."""
         return self.SECRET_CONFIG

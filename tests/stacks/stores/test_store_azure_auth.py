@@ -89,11 +89,18 @@ def test_a_callable_comes_first() -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [{}, {"account_key": "k"}, {"connection_string": "nonsense"}, {"account_name": "a", "tenant_id": "t"}],
+    [{"connection_string": "nonsense"}, {"account_name": "a", "tenant_id": "t"}],
 )
 def test_what_does_not_hold(config: dict[str, str]) -> None:
     with pytest.raises(StoreConfigError):
         resolve_account(config, None, None, {})
+
+
+@pytest.mark.parametrize("config", [{}, {"account_key": "k"}])
+def test_an_account_may_be_named_later_but_must_be_when_it_is_used(config: dict[str, str]) -> None:
+    account = resolve_account(config, None, None, {})
+    with pytest.raises(StoreConfigError, match="names no storage account"):
+        account.reached_at("az_store")
 
 
 def test_a_secret_of_the_seeds_form() -> None:
