@@ -102,7 +102,14 @@ def run(make: Callable[[], BaseArtifactStore], folder: Path, calls: list[tuple[A
 
 
 @pytest.mark.parametrize(
-    ("name", "examples"), [("custom", 150), ("moto", 12), pytest.param("ceph", 40, marks=pytest.mark.slow)]
+    ("name", "examples"),
+    [
+        ("custom", 150),
+        ("moto", 12),
+        ("gcs", 8),
+        ("azure", 8),
+        pytest.param("ceph", 40, marks=pytest.mark.slow),
+    ],
 )
 def test_random_calls_do_the_same_as_on_a_disk(
     name: str, examples: int, start: Callable[[str], Rig], tmp_path_factory: pytest.TempPathFactory
