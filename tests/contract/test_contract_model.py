@@ -94,6 +94,7 @@ def everything(store: BaseArtifactStore) -> Any:
 
 def run(make: Callable[[], BaseArtifactStore], folder: Path, calls: list[tuple[Any, ...]]) -> None:
     model = LocalArtifactStore(folder / "model")
+    (folder / "model").mkdir()  # a bucket is there before anything is in it
     store = make()
     for call in calls:
         if allowed(model, call):
