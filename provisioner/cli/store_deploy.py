@@ -38,7 +38,8 @@ def deploy(
     Every --key=value is a field of the manifest: --region, --bucket or --path, --prefix, --versioning, …
     Without NAME a random one is taken; without --region that of AWS_REGION.
     """
-    from provisioner.cli.lifecycle import apply_one, make_engine
+    from provisioner.cli.apply import apply_one
+    from provisioner.cli.running import make_engine
     from provisioner.deploy import random_name, stack_name, store_manifest
     from provisioner.manifest import dump_manifest, load_manifest, parse_manifest
     from stacks.state.files import make_private_folder, write_private
@@ -79,7 +80,8 @@ def deploy(
 @engine_options
 def destroy(name: str, force_nonempty: bool, yes: bool, terraform: str | None, lock_timeout: int) -> int:
     """Tear down a store that `deploy` made, then deregister it."""
-    from provisioner.cli.lifecycle import destroy_one, load_target, make_engine
+    from provisioner.cli.destroy import destroy_one
+    from provisioner.cli.running import load_target, make_engine
     from provisioner.deploy import stack_name
 
     engine = make_engine(terraform, lock_timeout)
