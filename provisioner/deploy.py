@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from provisioner.catalog import PROVIDERS
+from provisioner.catalog import PROVIDERS, by_flavor
 from provisioner.errors import InputError
 
 _ADJECTIVES = (
@@ -62,9 +62,7 @@ def store_manifest(store: str, flavor: str, options: Mapping[str, Any]) -> dict[
     (``s3://bucket/prefix``, or a directory) stands for ``bucket`` and ``prefix``. Raises
     :class:`InputError` for a flavor that cannot be deployed.
     """
-    provider = next(
-        (item for item in PROVIDERS.values() if item.flavor == flavor or item.name == flavor), None
-    )
+    provider = by_flavor(flavor)
     if provider is None:
         flavors = ", ".join(item.flavor for item in PROVIDERS.values())
         raise InputError(f"the flavor {flavor!r} cannot be deployed", hint=f"flavors: {flavors}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,8 +19,6 @@ from stacks.state import (
     State,
     StateFile,
 )
-
-_STORAGE_CLASSES = {"standard": None, "infrequent": "STANDARD_IA", "archive": "GLACIER_IR"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +72,11 @@ def registered(state: State, applied: Applied) -> State:
 
 def check_registrable(state: State, manifest: Manifest) -> None:
     """Refuse before Terraform runs what could not be registered afterwards: a name that is taken."""
+    provider = PROVIDERS[manifest.provider]
     places: dict[str, Any] = {
-        "artifact_stores": {store.name: {"path": "/planned"} for store in manifest.artifact_stores},
+        "artifact_stores": {store.name: provider.planned_store for store in manifest.artifact_stores},
         "connectors": {
-            connector.name: {"role_arn": "arn:aws:iam::000000000000:role/planned"}
-            for connector in manifest.connectors
+            connector.name: provider.planned_identity for connector in provider.identities(manifest)
         },
     }
     registered(state, Applied(manifest, "", "", places, "", ""))
@@ -101,30 +100,39 @@ def _same(before: State, after: State, name: str) -> bool:
     return replace(after, deployments={**after.deployments, name: new}) == before
 
 
-def _output(outputs: Mapping[str, Any], kind: str, name: str, key: str) -> str:
+@contextmanager
+def _told(kind: str, name: str) -> Iterator[None]:
+    """A KeyError for an output that is not there, as what it is."""
     try:
-        return str(outputs[kind][name][key])
+        yield
     except (KeyError, TypeError) as error:
+        key = error.args[0] if isinstance(error, KeyError) else ""
         raise UpstreamError(
-            f"Terraform gave no output {kind}.{name}.{key}",
+            f"Terraform gave no output {kind}.{name}.{key}".removesuffix("."),
             hint="run the same command again; if it stays so, the modules are not those of this version",
         ) from error
 
 
+def _output(outputs: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:
+    found = (outputs.get(kind) or {}).get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _path(outputs: Mapping[str, Any], store: ArtifactStore) -> str:
+    with _told("artifact_stores", store.name):
+        return str(_output(outputs, "artifact_stores", store.name)["path"])
+
+
 def _store(manifest: Manifest, store: ArtifactStore, outputs: Mapping[str, Any]) -> ArtifactStoreRecord:
     provider = PROVIDERS[manifest.provider]
-    config: dict[str, Any] = {}
-    if provider.flavor == "s3":
-        client = {"region_name": manifest.region, "endpoint_url": manifest.endpoint_url}
-        config["client_kwargs"] = {key: value for key, value in client.items() if value is not None}
-        storage_class = _STORAGE_CLASSES[store.storage_class]
-        if storage_class is not None:
-            config["s3_additional_kwargs"] = {"StorageClass": storage_class}
+    path = _path(outputs, store)
+    with _told("artifact_stores", store.name):
+        config = provider.store_config(manifest, store, _output(outputs, "artifact_stores", store.name))
     return ArtifactStoreRecord(
         name=store.name,
         flavor=provider.flavor,
-        path=_output(outputs, "artifact_stores", store.name, "path"),
-        config=config,
+        path=path,
+        config=_said(config),
         connector=store.connector,
     )
 
@@ -132,23 +140,20 @@ def _store(manifest: Manifest, store: ArtifactStore, outputs: Mapping[str, Any])
 def _connector(manifest: Manifest, connector: Connector, outputs: Mapping[str, Any]) -> ConnectorRecord:
     provider = PROVIDERS[manifest.provider]
     served = [store for store in manifest.artifact_stores if store.connector == connector.name]
-    config: dict[str, Any] = {
-        "region": manifest.region,
-        "endpoint_url": manifest.endpoint_url,
-        "access": connector.access,
-    }
-    if connector.auth_method == "iam-role":
-        config["role_arn"] = _output(outputs, "connectors", connector.name, "role_arn")
-        config["external_id"] = connector.external_id
-        config["session_seconds"] = connector.session_seconds
-        # Named, so that a session reaches these keys only; none for the provider's managed one.
-        config["kms_key_arn"] = outputs["connectors"][connector.name].get("kms_key_arns") or None
+    with _told("connectors", connector.name):
+        config = provider.connector_config(
+            manifest, connector, _output(outputs, "connectors", connector.name)
+        )
     return ConnectorRecord(
         name=connector.name,
         type=provider.connector_type or "",
         auth_method=connector.auth_method,
         resource_type=provider.resource_type,
-        resource_id=_output(outputs, "artifact_stores", served[0].name, "path") if len(served) == 1 else None,
-        config={key: value for key, value in config.items() if value is not None},
+        resource_id=_path(outputs, served[0]) if len(served) == 1 else None,
+        config=_said(config),
         authentication_secret=connector.authentication_secret,
     )
+
+
+def _said(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if value is not None}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
@@ -17,21 +16,11 @@ from provisioner.assets import module_files, templates_root
 from provisioner.catalog import PROVIDERS, Provider
 from provisioner.errors import InputError
 from provisioner.hcl import quote
-from provisioner.manifest import ArtifactStore, Connector, Manifest
+from provisioner.manifest import Manifest
 from stacks.state.files import make_private_folder, write_private
 
 MACHINE_VARIABLES = "machine.auto.tfvars.json"
 """Beside the rendering, in a workspace: the variables that only this machine knows."""
-
-_CAPABILITIES = (
-    "caller_identity",
-    "encryption",
-    "ownership_controls",
-    "public_access_block",
-    "iam_roles",
-    "iam_tags",
-    "kms",
-)
 
 
 def render(manifest: Manifest) -> dict[str, str]:
@@ -43,7 +32,7 @@ def render(manifest: Manifest) -> dict[str, str]:
     files = {
         "main.tf": _root(manifest, provider),
         "terraform.tfvars.json": json.dumps(
-            _variables(manifest), indent=2, sort_keys=True, ensure_ascii=False
+            provider.variables(manifest), indent=2, sort_keys=True, ensure_ascii=False
         )
         + "\n",
     }
@@ -51,37 +40,6 @@ def render(manifest: Manifest) -> dict[str, str]:
         for name, text in module_files(folder).items():
             files[f"modules/{folder}/{name}"] = text
     return files
-
-
-def capabilities(manifest: Manifest) -> dict[str, bool]:
-    """What the service behind the manifest understands, by capability."""
-    provider = PROVIDERS[manifest.provider]
-    return {name: provider.can(name, manifest.compatibility or "") for name in _CAPABILITIES}
-
-
-def missing_protections(manifest: Manifest) -> list[str]:
-    """The protections that the plan leaves out, each in words, for whoever reviews it."""
-    has = capabilities(manifest)
-    words = {
-        "encryption": "server-side encryption settings",
-        "ownership_controls": "owner-enforced objects (ACLs stay possible)",
-        "public_access_block": "the public access block",
-    }
-    missing = [
-        f"{text}: not understood by {manifest.compatibility}" for name, text in words.items() if not has[name]
-    ]
-    if manifest.endpoint_url is not None and not _tls_only(manifest):
-        missing.append("the policy that denies plain HTTP: the endpoint itself is plain HTTP")
-    return missing
-
-
-def role_connectors(manifest: Manifest) -> list[Connector]:
-    """The connectors for which an identity is created: not those that bring credentials of their own."""
-    return [connector for connector in manifest.connectors if connector.auth_method == "iam-role"]
-
-
-def _tls_only(manifest: Manifest) -> bool:
-    return not (manifest.endpoint_url or "").startswith("http://")
 
 
 def _root(manifest: Manifest, provider: Provider) -> str:
@@ -94,54 +52,13 @@ def _root(manifest: Manifest, provider: Provider) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["quote"] = quote
-    roles = role_connectors(manifest)
+    roles = provider.identities(manifest)
     return environment.get_template(provider.template).render(
         stores=sorted(manifest.artifact_stores, key=lambda store: store.name),
         roles=sorted(roles, key=lambda connector: connector.name),
-        capabilities=capabilities(manifest),
-        endpoint=manifest.endpoint_url is not None,
-        tls_only=_tls_only(manifest),
         default_trust=any(not connector.trusted_principals for connector in roles),
+        **provider.template_facts(manifest),
     )
-
-
-def _variables(manifest: Manifest) -> dict[str, Any]:
-    provider = PROVIDERS[manifest.provider]
-    variables: dict[str, Any] = {
-        "stack": manifest.name,
-        "artifact_stores": {store.name: _store(store) for store in manifest.artifact_stores},
-    }
-    if provider.connector_type is not None:
-        variables |= {
-            "region": manifest.region,
-            "account": manifest.account,
-            "endpoint_url": manifest.endpoint_url,
-            "tags": dict(manifest.tags),
-            "connectors": {connector.name: _connector(connector) for connector in role_connectors(manifest)},
-        }
-    return variables
-
-
-def _store(store: ArtifactStore) -> dict[str, Any]:
-    return {
-        "bucket": store.bucket,
-        "prefix": store.prefix or "",
-        "existing": store.existing,
-        "versioning": store.versioning,
-        "kms_key": store.encryption.kms_key,
-        "noncurrent_days": store.lifecycle.noncurrent_days,
-        "abort_multipart_days": store.lifecycle.abort_multipart_days,
-        "archive_after_days": store.lifecycle.archive_after_days,
-    }
-
-
-def _connector(connector: Connector) -> dict[str, Any]:
-    return {
-        "access": connector.access,
-        "trusted_principals": list(connector.trusted_principals),
-        "external_id": connector.external_id,
-        "session_seconds": connector.session_seconds,
-    }
 
 
 # --- onto the disk ------------------------------------------------------------------------------------

@@ -12,8 +12,6 @@ from provisioner.catalog import PROVIDERS
 from provisioner.errors import InputError
 from stacks.state import StateFile
 
-_DEFAULT_REGION = "eu-west-1"
-
 
 def scaffold(folder: Path, provider: str, *, region: str | None = None) -> list[Path]:
     """Write the first files into ``folder``; what is there already is never overwritten.
@@ -26,7 +24,9 @@ def scaffold(folder: Path, provider: str, *, region: str | None = None) -> list[
     if manifest.exists():
         raise InputError(f"{manifest} is already there", hint="choose another folder, or edit that file")
     name = _stack_name(folder.resolve().name)
-    values = {"name": name, "store": f"{name.replace('-', '_')}_store", "region": region or _DEFAULT_REGION}
+    values = {**PROVIDERS[provider].examples, "name": name, "store": f"{name.replace('-', '_')}_store"}
+    if region is not None:
+        values["region"] = region
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates_root()),
         undefined=jinja2.StrictUndefined,

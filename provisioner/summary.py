@@ -14,7 +14,6 @@ from typing import Any
 
 from provisioner.catalog import PROVIDERS
 from provisioner.manifest import Manifest
-from provisioner.render import missing_protections, role_connectors
 from provisioner.terraform.session import PlanOutcome
 from provisioner.terraform.stream import MASKED, Change
 
@@ -109,7 +108,7 @@ def summarise(
         deviations=tuple(deviations),
         emptied=tuple(emptied),
         grants=tuple(_grants(manifest)) if operation == "apply" and changes else (),
-        missing_protections=tuple(missing_protections(manifest)),
+        missing_protections=tuple(PROVIDERS[manifest.provider].missing_protections(manifest)),
         outputs_change=outcome.changes and not planned,
     )
 
@@ -220,19 +219,17 @@ def _as_document(value: Any) -> Any:
 
 # --- permissions --------------------------------------------------------------------------------------
 
-_ACCESS = {
-    "read-write": "list, read, write and delete objects, abort uploads, read old versions",
-    "read-only": "list and read objects, read old versions",
-}
-
 
 def _grants(manifest: Manifest) -> Iterator[str]:
-    for connector in role_connectors(manifest):
+    provider = PROVIDERS[manifest.provider]
+    for connector in provider.identities(manifest):
         stores = [store for store in manifest.artifact_stores if store.connector == connector.name]
         where = ", ".join(
             f"{store.name}{f' below {store.prefix}/' if store.prefix else ''}" for store in stores
         )
         who = ", ".join(connector.trusted_principals) or "whoever applies this"
+        if connector.auth_method in provider.minted_methods:
+            who = f"whoever has the secret {connector.authentication_secret}"
         condition = " with the agreed external id" if connector.external_id else ""
-        access = _ACCESS[connector.access]
-        yield f"{connector.name}: {who} may{condition} {access} in {where}, and nothing else"
+        may = provider.permissions(connector)
+        yield f"{connector.name}: {who} may{condition} {may} in {where}, and nothing else"

@@ -207,7 +207,7 @@ def _needs_details(change: Change) -> bool:
 def snapshot(loaded: LoadedManifest) -> dict[str, Any]:
     """The manifest complete in itself: what it extends merged into it, its directories absolute."""
     data: dict[str, Any] = loaded.manifest.model_dump(mode="json", exclude_defaults=True, exclude={"extends"})
-    if PROVIDERS[loaded.manifest.provider].flavor == "local":
+    if not PROVIDERS[loaded.manifest.provider].scheme:  # buckets are directories
         for store in data["artifact_stores"]:
             if "bucket" in store:
                 store["bucket"] = os.path.normpath(Path(loaded.path.parent.absolute(), store["bucket"]))

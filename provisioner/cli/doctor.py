@@ -109,9 +109,8 @@ def _disk() -> Iterator[Check]:
 
 
 def _sdks() -> Iterator[Check]:
-    wanted = {"aws": ("boto3", "obstore")}
     for provider in PROVIDERS.values():
-        missing = [package for package in wanted.get(provider.name, ()) if find_spec(package) is None]
+        missing = [package for package in provider.packages if find_spec(package) is None]
         found = f"{', '.join(missing)} not installed" if missing else "installed"
         fix = (
             f"if you use {provider.title}: pip install 'stack-provisioner[{provider.extra}]'"

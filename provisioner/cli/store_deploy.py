@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import click
 
+from provisioner.catalog import by_flavor
 from provisioner.cli.fields import ANYTHING, free_arguments, parse
 from provisioner.cli.options import engine_options, say, state_file, yes_option
 from provisioner.errors import InputError, ManifestError
-
-# What a cloud's own tools take from the environment, and a deployment too where it is not told.
-_FROM_ENVIRONMENT: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"s3": {"region": ("AWS_REGION", "AWS_DEFAULT_REGION"), "endpoint_url": ("AWS_ENDPOINT_URL",)}}
-)
 
 
 @click.command(context_settings=ANYTHING)
@@ -106,8 +101,9 @@ def destroy(name: str, force_nonempty: bool, yes: bool, terraform: str | None, l
 
 def _from_environment(flavor: str, given: Mapping[str, Any]) -> dict[str, str]:
     """The fields that were not given and that the environment has; each is said."""
+    provider = by_flavor(flavor)
     found: dict[str, str] = {}
-    for field, variables in _FROM_ENVIRONMENT.get(flavor, {}).items():
+    for field, variables in provider.environment.items() if provider is not None else ():
         variable = next((one for one in variables if os.environ.get(one)), None)
         if variable is not None and field not in given:
             found[field] = os.environ[variable]

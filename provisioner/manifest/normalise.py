@@ -16,7 +16,7 @@ def normalise(manifest: Manifest) -> Manifest:
     artifact store. ``rules.py`` has made sure that what is filled in holds.
     """
     provider = PROVIDERS[manifest.provider]
-    has_connectors = "connector" in provider.modules
+    has_connectors = provider.has_connectors
     compatibility = default_compatibility(manifest, provider)
     stores = tuple(_with_connector(store) if has_connectors else store for store in manifest.artifact_stores)
     named = {connector.name for connector in manifest.connectors}
@@ -45,16 +45,14 @@ def default_compatibility(manifest: Manifest, provider: Provider) -> str | None:
     return manifest.compatibility or next(iter(provider.compatibilities), None)
 
 
-def default_auth_method(connector: Connector, provider: Provider, compatibility: str | None) -> str:
-    """The provider's own; static credentials where they are given and the service has no roles."""
-    if connector.authentication_secret is not None and not provider.can("iam_roles", compatibility or ""):
-        return "secret-key"
-    return provider.default_auth_method
-
-
 def default_connector_name(store: ArtifactStore) -> str:
     """The name of the connector that a store gets when it names none."""
     return f"{store.name}_connector"
+
+
+def default_secret_name(connector: Connector) -> str:
+    """The secret that keeps the credential minted for a connector which names none."""
+    return f"{connector.name}_key"
 
 
 def generated_bucket(stack: str, store: str, account: str) -> str:
@@ -81,7 +79,8 @@ def _default_connector(store: ArtifactStore) -> Connector:
 
 
 def _with_method(connector: Connector, provider: Provider, compatibility: str | None) -> Connector:
-    if connector.auth_method:
-        return connector
-    method = default_auth_method(connector, provider, compatibility)
-    return connector.model_copy(update={"auth_method": method})
+    method = connector.auth_method or provider.auth_method_for(connector, compatibility or "")
+    secret = connector.authentication_secret
+    if method in provider.minted_methods:
+        secret = secret or default_secret_name(connector)
+    return connector.model_copy(update={"auth_method": method, "authentication_secret": secret})

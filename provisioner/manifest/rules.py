@@ -142,7 +142,7 @@ def _references(manifest: Manifest, provider: Provider) -> Iterator[Finding]:
         yield Finding(
             ("stack", "artifact_store"), wrong, because=_name_places("artifact_stores", len(stores))
         )
-    if "connector" not in provider.modules:
+    if not provider.has_connectors:
         return
     connectors = [connector.name for connector in manifest.connectors]
     places = (("connectors",), *_name_places("connectors", len(connectors)))

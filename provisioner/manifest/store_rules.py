@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provisioner.catalog import Provider
+from provisioner.catalog import PROVIDERS, Provider
 from provisioner.manifest.findings import Finding, by_rule, refused_by, said
 from provisioner.manifest.models import ArtifactStore, Manifest
 from provisioner.manifest.normalise import default_compatibility
 from provisioner.manifest.text import shown
 from provisioner.manifest.tree import Loc
 
-_SPECIAL_STORE_FIELDS = (
-    "prefix",
-    "versioning",
-    "encryption",
-    "lifecycle",
-    "storage_class",
-    "storage_account",
+_SPECIAL_STORE_FIELDS = tuple(
+    name
+    for name in ArtifactStore.model_fields
+    if any(name in provider.store_fields for provider in PROVIDERS.values()) or name == "storage_account"
 )
 _PLACE_FIELDS = ("bucket", "prefix", "existing")
 _NOT_FOR_ADOPTED = ("versioning", "lifecycle", "storage_class")
@@ -32,7 +29,7 @@ def store_rules(
             yield Finding(
                 (*here, name), f"not for provider {provider.name}", at_key=True, because=(("provider",),)
             )
-    if said(store, "connector") and "connector" not in provider.modules:
+    if said(store, "connector") and not provider.has_connectors:
         wrong = f"not for provider {provider.name}, which has no connectors"
         yield Finding((*here, "connector"), wrong, at_key=True, because=(("provider",),))
     if store.bucket is not None:
@@ -42,8 +39,10 @@ def store_rules(
     if store.storage_class not in provider.storage_classes:
         allowed = ", ".join(provider.storage_classes)
         yield Finding((*here, "storage_class"), f"found {shown(store.storage_class)}; allowed: {allowed}")
-    if store.profile == "strict":
-        yield Finding((*here, "profile"), 'found "strict", which is not available yet; available: baseline')
+    if store.profile not in provider.profiles:
+        available = ", ".join(provider.profiles)
+        wrong = f'found "{store.profile}", which is not available yet; available: {available}'
+        yield Finding((*here, "profile"), wrong)
     yield from _adopted(here, store)
     yield from _encryption(here, store, manifest, provider)
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import manifests
 import pytest
 
+from provisioner.catalog import PROVIDERS
 from provisioner.errors import InputError
 from provisioner.manifest import Manifest
-from provisioner.render import differing, missing_protections, render, write_rendering
+from provisioner.render import differing, render, write_rendering
 
 CEPH = {
     "endpoint_url": "https://ceph.example:8443",
@@ -125,8 +126,8 @@ def test_the_order_of_stores_in_the_manifest_changes_nothing() -> None:
 
 
 def test_what_a_service_lacks_is_left_out_and_told() -> None:
-    assert missing_protections(manifests.aws()) == []
-    told = missing_protections(manifests.aws(**MINIO, **STATIC))
+    assert PROVIDERS["aws"].missing_protections(manifests.aws()) == []
+    told = PROVIDERS["aws"].missing_protections(manifests.aws(**MINIO, **STATIC))
 
     assert [text.split(":")[0] for text in told] == [
         "server-side encryption settings",
