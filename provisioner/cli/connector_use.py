@@ -1,4 +1,4 @@
-"""`provision service-connector verify`, `list-resources`, `token`, `login` and `rotate`: at work."""
+"""`provision service-connector verify`, `list-resources`, `token` and `rotate`: at work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from provisioner.cli.components import answer, check_bucket, form_option, make_client, table
 from provisioner.cli.options import format_option, print_json, say
-from provisioner.errors import InputError, ProvisionError, SafetyError
+from provisioner.errors import InputError, SafetyError
 from stacks.credentials import AwsCredentials, AzureCredentials, Credentials, GcpToken
 
 _resource_id_option = click.option(
@@ -71,39 +71,14 @@ def token(name: str, resource_id: str | None, access: Any, form: str) -> int:
     """
     check_bucket("--resource-id", resource_id)
     credentials = make_client().connector_credentials(name, resource_id, access)
-    _refuse_lasting(name, credentials)
+    refuse_lasting(name, credentials)
     if form == "credential-process":
         click.echo(json.dumps(_credential_process(name, credentials)))
     elif form == "json":
         print_json(_as_json(credentials))
     else:
-        click.echo("\n".join(f"export {key}={shlex.quote(value)}" for key, value in _variables(credentials)))
+        click.echo("\n".join(f"export {key}={shlex.quote(value)}" for key, value in variables(credentials)))
     return 0
-
-
-@click.command()
-@click.argument("name")
-@click.option("--profile", metavar="PROFILE", help="The name of the profile; default: the connector's.")
-@form_option
-def login(name: str, profile: str | None, form: str) -> int:
-    """Let the cloud's own command line and SDKs use a connector.
-
-    For AWS: a profile whose credential_process asks the connector each time. No credential is written.
-    """
-    from provisioner.cli.aws_profile import write_profile
-
-    client = make_client()
-    record = client.describe_connector(name)
-    if record.type != "aws":
-        raise ProvisionError(
-            f"connectors of type {record.type} cannot log their cloud's command line in yet",
-            hint=f"use its credentials directly: provision service-connector token {name}",
-        )
-    connector = client.get_connector(name)
-    profile = profile or name
-    path = write_profile(profile, name, client.state_file.location, connector.store_settings())
-    text = f"Wrote the profile {profile} to {path}. Use it: aws --profile {profile} s3 ls"
-    return answer(form, {"name": name, "profile": profile, "file": str(path)}, text)
 
 
 @click.command()
@@ -113,7 +88,9 @@ def login(name: str, profile: str | None, form: str) -> int:
 def rotate(name: str, keep_old: bool, form: str) -> int:
     """Replace a connector's static key: the new one is proven before the old one goes.
 
-    For AWS: an access key that lies in the secret store, of a user who may make and delete its own keys.
+    AWS: an access key, of a user who may make and delete its own. Google: a service account's key, likewise.
+    Azure: a storage account's key, by whoever is logged in here, or an application's client secret. The key
+    must lie in the secret store.
     """
     from stacks.connectors.rotation import rotate as replace_key
 
@@ -125,7 +102,7 @@ def rotate(name: str, keep_old: bool, form: str) -> int:
     return answer(form, {"name": name, "secret": secret, "old_key_deleted": not keep_old}, text)
 
 
-def _refuse_lasting(name: str, credentials: Credentials) -> None:
+def refuse_lasting(name: str, credentials: Credentials) -> None:
     """Raises SafetyError for credentials that would be good for ever wherever they end up."""
     if isinstance(credentials, AwsCredentials):
         lasting = credentials.session_token is None
@@ -141,7 +118,8 @@ def _refuse_lasting(name: str, credentials: Credentials) -> None:
         )
 
 
-def _variables(credentials: Credentials) -> list[tuple[str, str]]:
+def variables(credentials: Credentials) -> list[tuple[str, str]]:
+    """The environment that makes the cloud's own programs use ``credentials``."""
     if isinstance(credentials, AwsCredentials):
         found = {
             "AWS_ACCESS_KEY_ID": credentials.access_key_id,
@@ -159,8 +137,8 @@ def _variables(credentials: Credentials) -> list[tuple[str, str]]:
 
 
 def _as_json(credentials: Credentials) -> dict[str, Any]:
-    variables = {key.lower(): value for key, value in _variables(credentials)}
-    return {**variables, "expires_at": credentials.expires_at and credentials.expires_at.isoformat()}
+    named = {key.lower(): value for key, value in variables(credentials)}
+    return {**named, "expires_at": credentials.expires_at and credentials.expires_at.isoformat()}
 
 
 def _credential_process(name: str, credentials: Credentials) -> dict[str, Any]:

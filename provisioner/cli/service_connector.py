@@ -24,6 +24,7 @@ from provisioner.cli.options import say, yes_option
 from provisioner.errors import InputError
 
 _USE = "provisioner.cli.connector_use"
+_LOGIN = "provisioner.cli.connector_login"
 _TYPES = "provisioner.cli.connector_types"
 _HERE = "provisioner.cli.service_connector"
 
@@ -50,7 +51,10 @@ _verify_option = click.option("--verify", is_flag=True, help="Change nothing unl
         "list-types": (f"{_TYPES}:list_types", "The types of connectors."),
         "describe-type": (f"{_TYPES}:describe_type", "The auth methods of a type, and their fields."),
         "list-resources": (f"{_USE}:list_resources", "What connectors can reach."),
-        "login": (f"{_USE}:login", "Let the cloud's own command line use a connector."),
+        "login": (
+            "provisioner.cli.connector_login:login",
+            "Let the cloud's own command line use a connector.",
+        ),
         "token": (f"{_USE}:token", "Short-lived credentials for another program."),
         "rotate": (f"{_USE}:rotate", "Replace a connector's static key without an outage."),
         "update": (f"{_HERE}:update", "Change a connector."),

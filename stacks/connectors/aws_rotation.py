@@ -13,10 +13,15 @@ from stacks.errors import ConnectorError, CredentialsError
 from stacks.secrets.base import SecretReader
 from stacks.state.records import ConnectorRecord
 
-FIELDS = ("aws_access_key_id", "aws_secret_access_key")
+_FIELDS = ("aws_access_key_id", "aws_secret_access_key")
 _SETTLE_SECONDS = 60.0  # IAM is eventually consistent: a new key works after some seconds
 _PAUSE_SECONDS = 1.0
 _REFUSED = frozenset({"AccessDenied", "AccessDeniedException"})
+
+
+def fields(_record: ConnectorRecord) -> tuple[str, ...]:
+    """The parts of a key, in the connector's own fields."""
+    return _FIELDS
 
 
 def rotator(record: ConnectorRecord, secrets: SecretReader, key: Mapping[str, str]) -> AccessKeys:
@@ -34,10 +39,14 @@ class AccessKeys:
     endpoint: str | None
     region: str | None
 
+    def identify(self, key: Mapping[str, str]) -> str:
+        """The access key's id."""
+        return key[_FIELDS[0]]
+
     def create(self) -> Mapping[str, str]:
         """A second access key of the same user."""
         made = self._ask("CreateAccessKey", lambda iam: iam.create_access_key())["AccessKey"]
-        return dict(zip(FIELDS, (made["AccessKeyId"], made["SecretAccessKey"]), strict=True))
+        return dict(zip(_FIELDS, (made["AccessKeyId"], made["SecretAccessKey"]), strict=True))
 
     def prove(self, key: Mapping[str, str]) -> None:
         """Asks who the key belongs to, which every key may, until there is an answer."""
@@ -55,7 +64,7 @@ class AccessKeys:
 
     def forget(self, key: Mapping[str, str]) -> None:
         """Deletes that access key."""
-        self._ask("DeleteAccessKey", lambda iam: iam.delete_access_key(AccessKeyId=key[FIELDS[0]]))
+        self._ask("DeleteAccessKey", lambda iam: iam.delete_access_key(AccessKeyId=self.identify(key)))
 
     def _ask(self, operation: str, call: Any) -> Any:
         with sdk_installed():
@@ -82,5 +91,5 @@ class AccessKeys:
     def _client(self, service: str, key: Mapping[str, str]) -> Any:
         with sdk_installed():
             import boto3
-        session = boto3.Session(key[FIELDS[0]], key[FIELDS[1]], region_name=self.region or "us-east-1")
+        session = boto3.Session(key[_FIELDS[0]], key[_FIELDS[1]], region_name=self.region or "us-east-1")
         return session.client(service, endpoint_url=self.endpoint)  # type: ignore[call-overload] # named by data

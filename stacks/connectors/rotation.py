@@ -14,12 +14,23 @@ from stacks.secrets import Secret, SecretReader, SecretStore
 from stacks.state.records import ConnectorRecord
 from stacks.state.sensitive import REFERENCE
 
-# One module for each type, with the FIELDS of a key and ``rotator(record, secrets, key) -> Rotator``.
-_MODULES: Mapping[str, str] = MappingProxyType({"aws": "stacks.connectors.aws_rotation"})
+# One module for each type, with ``fields(record)``, the names of a key's parts (none where the auth method
+# has no key of its own), and ``rotator(record, secrets, key) -> Rotator``.
+_MODULES: Mapping[str, str] = MappingProxyType(
+    {
+        "aws": "stacks.connectors.aws_rotation",
+        "gcp": "stacks.connectors.gcp_rotation",
+        "azure": "stacks.connectors.azure_rotation",
+    }
+)
 
 
 class Rotator(Protocol):
     """The keys of one identity; every method raises ConnectorError or CredentialsError."""
+
+    def identify(self, key: Mapping[str, str]) -> str:
+        """How the cloud names that key; raises ConnectorError where that cannot be told."""
+        ...
 
     def create(self) -> Mapping[str, str]:
         """A second key, by the names of the fields; the old one stays."""
@@ -55,16 +66,13 @@ def rotate(record: ConnectorRecord, secrets: SecretStore, *, keep_old: bool = Fa
     With ``keep_old`` the old key stays, for programs that go on holding it. Raises InvalidValueError for a
     connector without a static key of its own, ConnectorError, SecretError, CredentialsError.
     """
-    if record.type not in _MODULES:
-        raise InvalidValueError(
-            f"keys of connectors of type {record.type} cannot be rotated here",
-            hint=f"make a new key there, then: provision service-connector update {record.name} --KEY=@FILE",
-        )
     module = importlib.import_module(_MODULES[record.type])
-    name, keys = _home_of(record, module.FIELDS, secrets)
+    name, keys = _home_of(record, module.fields(record), secrets)
     held = secrets.get(name)
     old = {field: held[key] for field, key in keys.items()}
     by_old: Rotator = module.rotator(record, secrets, old)
+    if not keep_old:
+        by_old.identify(old)  # before anything is made: a key that cannot be told apart cannot be deleted
     new = by_old.create()
     proposed = {**held, **{keys[field]: value for field, value in new.items()}}
     try:
@@ -93,7 +101,7 @@ def _home_of(
         elif record.authentication_secret is not None and field in secrets.get(record.authentication_secret):
             found[field] = (record.authentication_secret, field)
     names = {name for name, _ in found.values()}
-    if len(found) < len(fields) or len(names) > 1:
+    if not fields or len(found) < len(fields) or len(names) > 1:
         raise InvalidValueError(
             f"service connector {record.name!r} has no static key of its own that could be rotated",
             hint=f"its auth method is {record.auth_method}; keys are rotated that lie in one secret",

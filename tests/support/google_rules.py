@@ -104,6 +104,12 @@ GENERATE = {
         "lifetime": {"type": "string", "pattern": "^[0-9]+s$"},
     },
 }
+CREATE_KEY = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {"privateKeyType": {"enum": ["TYPE_GOOGLE_CREDENTIALS_FILE"]}, "keyAlgorithm": _TEXT},
+}
+"""https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts.keys/create"""
 
 
 def within(boundary: dict[str, Any] | None, permission: str, bucket: str, name: str, prefix: str) -> bool:

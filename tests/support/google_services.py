@@ -9,6 +9,7 @@ https://cloud.google.com/iam/docs/downscoping-short-lived-credentials says.
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import re
@@ -28,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from google_rules import (
     ASSERTION,
     BOUNDARY,
+    CREATE_KEY,
     DOWNSCOPE,
     FEDERATE,
     GENERATE,
@@ -95,17 +97,23 @@ class Google:
     says_lifetime: bool = True
     key: rsa.RSAPrivateKey = field(default_factory=_key)
     key_revoked: bool = False
+    keys: dict[str, Any] = field(default_factory=lambda: {"1": _key().public_key()})  # of ACCOUNT, by id
+    manages_keys: bool = True  # ACCOUNT may make and delete its own
+    unknown_for: int = 0  # so many requests of a new key are refused first, as it gets around
 
     # -- what connectors are made of
 
     def service_account_json(self) -> str:
         """A key of ACCOUNT, as ``gcloud iam service-accounts keys create`` writes it."""
-        pem = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        return self._document(self.key, "1")
+
+    def _document(self, key: rsa.RSAPrivateKey, key_id: str) -> str:
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         return json.dumps(
             {
                 "type": "service_account",
                 "project_id": "project",
-                "private_key_id": "1",
+                "private_key_id": key_id,
                 "private_key": pem,
                 "client_email": ACCOUNT,
                 "client_id": "1",
@@ -163,11 +171,15 @@ class Google:
         _held(form, ASSERTION)
         if form["grant_type"] != _SIGNED:
             raise oauth_error("unsupported_grant_type", form["grant_type"])
+        key_id = jwt.get_unverified_header(form["assertion"]).get("kid")
+        if key_id != "1" and self.unknown_for:
+            self.unknown_for -= 1
+            raise oauth_error("invalid_grant", "Invalid JWT Signature.")
         try:
             claims = jwt.decode(
-                form["assertion"], self.key.public_key(), algorithms=["RS256"], audience=_AUDIENCE
+                form["assertion"], self.keys[key_id], algorithms=["RS256"], audience=_AUDIENCE
             )
-        except jwt.InvalidTokenError as error:
+        except (jwt.InvalidTokenError, KeyError) as error:
             raise oauth_error("invalid_grant", "Invalid JWT Signature.") from error
         if self.key_revoked or claims["iss"] != ACCOUNT or claims["exp"] - claims["iat"] > 3600:
             raise oauth_error("invalid_grant", "Invalid JWT Signature.")
@@ -223,6 +235,26 @@ class Google:
             raise api_error(400, "INVALID_ARGUMENT", "The access token lifetime cannot exceed 3600 seconds.")
         end = (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
         return Answer(200, {"accessToken": self.issue(ACCOUNT, body["scope"][0], seconds), "expireTime": end})
+
+    def _create_key(self, asked: Asked, account: str) -> Answer:
+        _held(json.loads(asked.body), CREATE_KEY, api=True)
+        self._manages(asked, account)
+        key, key_id = rsa.generate_private_key(65537, 2048), secrets.token_hex(20)
+        self.keys[key_id] = key.public_key()
+        data = base64.b64encode(self._document(key, key_id).encode()).decode()
+        name = f"projects/project/serviceAccounts/{account}/keys/{key_id}"
+        return Answer(200, {"name": name, "privateKeyData": data})
+
+    def _delete_key(self, asked: Asked, account: str, key_id: str) -> Answer:
+        self._manages(asked, account)
+        if self.keys.pop(key_id, None) is None:
+            raise api_error(404, "NOT_FOUND", f"Service account key {key_id} does not exist.")
+        return Answer(200, {})
+
+    def _manages(self, asked: Asked, account: str) -> None:
+        token = self._caller(asked)
+        if not self.manages_keys or (token.principal, token.scope) != (account, PLATFORM):
+            raise api_error(403, "PERMISSION_DENIED", "Permission 'iam.serviceAccountKeys' denied")
 
     # -- Cloud Storage
 
@@ -309,6 +341,8 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("POST", r"/token", Google._oauth),
     ("POST", r"/v1/token", Google._sts),
     ("POST", r"/v1/projects/-/serviceAccounts/([^/:]+):generateAccessToken", Google._generate),
+    ("POST", r"/v1/projects/-/serviceAccounts/([^/:]+)/keys", Google._create_key),
+    ("DELETE", r"/v1/projects/-/serviceAccounts/([^/:]+)/keys/([^/]+)", Google._delete_key),
     ("GET", r"/storage/v1/b", Google._list_buckets),
     ("GET", r"/storage/v1/b/([^/]+)", Google._settings),
     ("GET", r"/storage/v1/b/([^/]+)/o", Google._list),

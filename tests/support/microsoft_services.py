@@ -73,6 +73,7 @@ class Entra:
 
     url: str = ""
     client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    also_takes: set[str] = field(default_factory=set)  # further secrets of the application
     refuses: tuple[str, str] | None = None
     asked: list[Asked] = field(default_factory=list)
 
@@ -101,7 +102,7 @@ class Entra:
             return _refusal(401, *self.refuses)
         if form["client_id"] != CLIENT:
             return _refusal(400, "unauthorized_client", "AADSTS700016: Application was not found.")
-        if form["client_secret"] != self.client_secret:
+        if form["client_secret"] not in {self.client_secret, *self.also_takes}:
             return _refusal(401, "invalid_client", "AADSTS7000215: Invalid client secret provided.")
         token = access_token(form["scope"].removesuffix("/.default"))
         return Answer(200, {"token_type": "Bearer", "expires_in": 3599, "access_token": token})
@@ -122,10 +123,11 @@ def running_entra(certificate: Path) -> Iterator[Entra]:
 
 @dataclass(frozen=True)
 class Azurite:
-    """The emulator, with one account of its own."""
+    """The emulator, with one account of its own; both its keys sign."""
 
     url: str
     key: str
+    second_key: str
 
     @property
     def connection_string(self) -> str:
@@ -187,11 +189,15 @@ def running_azurite(program: Path, folder: Path, certificate: Path, both: Path) 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    key, second = (base64.b64encode(secrets.token_bytes(32)).decode() for _ in range(2))
     argv = [str(program), "--blobHost", "127.0.0.1", "--blobPort", str(port)]
     argv += ["--cert", str(certificate), "--key", str(both), "--oauth", "basic"]
     argv += ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}:{second}",
+    }
     log = folder / "azurite.log"
     with log.open("wb") as output:
         process = subprocess.Popen(argv, env=environment, cwd=folder, stdout=output, stderr=output)
@@ -205,7 +211,7 @@ def running_azurite(program: Path, folder: Path, certificate: Path, both: Path) 
             time.sleep(0.1)
         else:
             raise RuntimeError(f"Azurite did not start: {log.read_text()[-2000:]}")
-        yield Azurite(f"https://127.0.0.1:{port}/{ACCOUNT}", key)
+        yield Azurite(f"https://127.0.0.1:{port}/{ACCOUNT}", key, second)
     finally:
         process.terminate()
         process.wait(timeout=30)
