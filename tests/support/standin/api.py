@@ -63,7 +63,10 @@ class Api:
         headers: Mapping[str, str] | None = None,
         expect: tuple[int, ...] = (200, 201, 202, 204),
     ) -> Reply:
-        """One request; ``path`` is one, or a whole URL. Raises ApiError unless it is answered with ``expect``."""
+        """One request; ``path`` is one, or a whole URL.
+
+        Raises ApiError when it is answered otherwise than with one of ``expect``.
+        """
         url = path if "://" in path else f"{self.server}{path}"
         if query:
             url += ("&" if "?" in url else "?") + urlencode(query)

@@ -55,7 +55,8 @@ class Mirror:
                 target = self.folder / registry / "hashicorp" / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.symlink_to(source)
-                self.ran[name] = f"hashicorp/{name} {', '.join(sorted(os.listdir(source)))}: the real one"
+                versions = ", ".join(sorted(path.name for path in source.iterdir()))
+                self.ran[name] = f"hashicorp/{name} {versions}: the real one"
 
     def real_or_stand_in(
         self, name: str, version: str, *, mirrors: tuple[Path | None, ...] = (), handlers: str | None = None

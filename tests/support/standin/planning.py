@@ -7,7 +7,7 @@ from typing import Any
 
 from standin.api import Api
 from standin.resources import Resource
-from standin.values import UNKNOWN, Schema, Values, at, is_single, same
+from standin.values import UNKNOWN, Schema, Values, at, is_single, nested_values, same
 
 
 def plan(resource: Resource, api: Api, prior: Values | None, proposed: Values) -> tuple[Values, list[str]]:
@@ -80,29 +80,34 @@ def _differences(
 ) -> list[str]:
     found = []
     for name, schema in block.get("attributes", {}).items():
-        wanted, got = planned.get(name), state.get(name)
-        if wanted is UNKNOWN:
-            continue
         one = {"attributes": {name: schema}}
-        if not _holds_unknown(wanted) and not same(one, {name: wanted}, {name: got}):
-            found.append(f"{where}{name} was planned as {wanted!r} and became {got!r}")
+        found += _difference(one, f"{where}{name}", {name: planned.get(name)}, {name: state.get(name)})
     for name, nested in block.get("block_types", {}).items():
         wanted, got = planned.get(name), state.get(name)
-        if wanted is UNKNOWN or (name in free and not wanted):
+        if name in free and not wanted:
             continue
-        if is_single(nested) and wanted and got:
-            found += _differences(nested["block"], wanted, got, f"{where}{name}.")
-        elif isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
-            if nested["nesting_mode"] == "list":
-                for before, after in zip(wanted, got, strict=True):
-                    found += _differences(nested["block"], before, after, f"{where}{name}.")
-            elif not _holds_unknown(wanted):
-                one = {"block_types": {name: nested}}
-                if not same(one, {name: wanted}, {name: got}):
-                    found.append(f"{where}{name} was planned as {wanted!r} and became {got!r}")
-        elif wanted or got:
-            found.append(f"{where}{name} was planned as {wanted!r} and became {got!r}")
+        if _matched(nested, wanted, got):
+            pairs = zip(nested_values(nested, wanted), nested_values(nested, got), strict=True)
+            for before, after in pairs:
+                found += _differences(nested["block"], before, after, f"{where}{name}.")
+        else:
+            one = {"block_types": {name: nested}}
+            found += _difference(one, f"{where}{name}", {name: wanted}, {name: got})
     return found
+
+
+def _difference(one: Schema, where: str, planned: Values, state: Values) -> list[str]:
+    (wanted,), (got,) = planned.values(), state.values()
+    if _holds_unknown(wanted) or same(one, planned, state):
+        return []
+    return [f"{where} was planned as {wanted!r} and became {got!r}"]
+
+
+def _matched(nested: Schema, wanted: Any, got: Any) -> bool:
+    """Whether it is clear which element of the plan became which."""
+    if not wanted or not got or wanted is UNKNOWN:
+        return False
+    return is_single(nested) or (nested["nesting_mode"] == "list" and len(wanted) == len(got))
 
 
 def _holds_unknown(value: Any) -> bool:

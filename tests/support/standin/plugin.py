@@ -42,7 +42,7 @@ class Provider:
 
     # --- schemas ------------------------------------------------------------------------------------------
 
-    def GetSchema(self, request: Any) -> Any:
+    def get_schema(self, request: Any) -> Any:
         response = M["SchemaResponse"]()
         response.provider.block.CopyFrom(_block(self.block))
         for name, schema in self.schemas.items():
@@ -52,33 +52,33 @@ class Provider:
             response.data_source_schemas[name].block.CopyFrom(_block(source.schema))
         return response
 
-    def PrepareProviderConfig(self, request: Any) -> Any:
+    def prepare(self, request: Any) -> Any:
         return M["PrepareResponse"](prepared_config=request.config)
 
-    def Configure(self, request: Any) -> Any:
+    def configure(self, request: Any) -> Any:
         self.api.config = without_unknown(decode(request.config)) or {}
         return _refused(M["ValidateResponse"](), self._configure(self.api))
 
-    def Stop(self, request: Any) -> Any:
+    def stop(self, request: Any) -> Any:
         return M["StopResponse"]()
 
     # --- configurations and states ------------------------------------------------------------------------
 
-    def ValidateResourceTypeConfig(self, request: Any) -> Any:
+    def validate_resource(self, request: Any) -> Any:
         found = self.resources[request.type_name].validate(decode(request.config))
         return _refused(M["ValidateResponse"](), found)
 
-    def ValidateDataSourceConfig(self, request: Any) -> Any:
+    def validate_data(self, request: Any) -> Any:
         return M["ValidateResponse"]()
 
-    def UpgradeResourceState(self, request: Any) -> Any:
+    def upgrade(self, request: Any) -> Any:
         response = M["UpgradeResponse"]()
         state = json.loads(request.raw_state.json)
         block = self.resources[request.type_name].schema
         response.upgraded_state.msgpack = encode(conform(block, state, lenient=True))
         return response
 
-    def ReadDataSource(self, request: Any) -> Any:
+    def read_data(self, request: Any) -> Any:
         source = self.sources[request.type_name]
         response = M["DataResponse"]()
         value = source.read(self.api, decode(request.config))
@@ -87,7 +87,7 @@ class Provider:
 
     # --- the life of a resource ---------------------------------------------------------------------------
 
-    def ReadResource(self, request: Any) -> Any:
+    def read(self, request: Any) -> Any:
         resource = self.resources[request.type_name]
         response = M["ReadResponse"](private=request.private)
         state = decode(request.current_state)
@@ -95,7 +95,7 @@ class Provider:
         response.new_state.msgpack = encode(conform(resource.schema, found, request.type_name))
         return response
 
-    def PlanResourceChange(self, request: Any) -> Any:
+    def plan(self, request: Any) -> Any:
         # As every provider on the older SDK says, so that a default may stand where nothing is configured.
         response = M["PlanResponse"](planned_private=request.prior_private, legacy_type_system=True)
         proposed = decode(request.proposed_new_state)
@@ -110,7 +110,7 @@ class Provider:
             response.requires_replace.add().steps.add().attribute_name = name
         return response
 
-    def ApplyResourceChange(self, request: Any) -> Any:
+    def apply(self, request: Any) -> Any:
         resource = self.resources[request.type_name]
         prior, planned = decode(request.prior_state), decode(request.planned_state)
         response = M["ApplyResponse"](private=request.planned_private, legacy_type_system=True)
@@ -119,16 +119,14 @@ class Provider:
             response.new_state.msgpack = encode(None)
             return response
         known = without_unknown(planned)
-        if prior is None:
-            state = resource.create(self.api, known)
-        else:
-            state = resource.update(self.api, prior, known)
+        made = prior is None
+        state = resource.create(self.api, known) if made else resource.update(self.api, prior, known)
         whole: Values = conform(resource.schema, without_unknown(state), request.type_name) or {}
         # What was made is kept in the state even where it is not as promised: as real providers do.
         response.new_state.msgpack = encode(whole)
         return _refused(response, planning.broken_promises(resource, planned, whole))
 
-    def ImportResourceState(self, request: Any) -> Any:
+    def import_state(self, request: Any) -> Any:
         resource = self.resources[request.type_name]
         response = M["ImportResponse"]()
         imported = response.imported_resources.add(type_name=request.type_name)
@@ -183,11 +181,11 @@ def serve(provider: Provider, certificate: Path) -> None:
 
     methods = {
         name: grpc.unary_unary_rpc_method_handler(
-            _answering(getattr(provider, name), M[answer]),
+            _answering(getattr(provider, method), M[answer]),
             request_deserializer=M[asked].FromString,
             response_serializer=M[answer].SerializeToString,
         )
-        for name, (asked, answer) in RPCS.items()
+        for name, (method, asked, answer) in RPCS.items()
     }
     server = grpc.server(
         ThreadPoolExecutor(8),

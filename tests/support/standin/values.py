@@ -72,7 +72,7 @@ class MisfitError(Exception):
     """A value that its schema does not allow: a mistake in what stands in, not in the configuration."""
 
 
-def conform(block: Schema, value: Values | None, where: str = "", *, lenient: bool = False) -> Values | None:
+def conform(block: Schema, value: Any, where: str = "", *, lenient: bool = False) -> Any:
     """``value`` with everything that the schema names, absent things as null or empty.
 
     Raises :class:`MisfitError` for what the schema does not name; ``lenient`` drops it.

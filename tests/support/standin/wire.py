@@ -111,17 +111,17 @@ M = _messages()
 """The message classes, by their names here."""
 
 RPCS = {
-    "GetSchema": ("Empty", "SchemaResponse"),
-    "PrepareProviderConfig": ("PrepareRequest", "PrepareResponse"),
-    "ValidateResourceTypeConfig": ("ValidateRequest", "ValidateResponse"),
-    "ValidateDataSourceConfig": ("ValidateRequest", "ValidateResponse"),
-    "UpgradeResourceState": ("UpgradeRequest", "UpgradeResponse"),
-    "Configure": ("ConfigureRequest", "ValidateResponse"),
-    "ReadResource": ("ReadRequest", "ReadResponse"),
-    "PlanResourceChange": ("PlanRequest", "PlanResponse"),
-    "ApplyResourceChange": ("ApplyRequest", "ApplyResponse"),
-    "ImportResourceState": ("ImportRequest", "ImportResponse"),
-    "ReadDataSource": ("DataRequest", "DataResponse"),
-    "Stop": ("Empty", "StopResponse"),
+    "GetSchema": ("get_schema", "Empty", "SchemaResponse"),
+    "PrepareProviderConfig": ("prepare", "PrepareRequest", "PrepareResponse"),
+    "ValidateResourceTypeConfig": ("validate_resource", "ValidateRequest", "ValidateResponse"),
+    "ValidateDataSourceConfig": ("validate_data", "ValidateRequest", "ValidateResponse"),
+    "UpgradeResourceState": ("upgrade", "UpgradeRequest", "UpgradeResponse"),
+    "Configure": ("configure", "ConfigureRequest", "ValidateResponse"),
+    "ReadResource": ("read", "ReadRequest", "ReadResponse"),
+    "PlanResourceChange": ("plan", "PlanRequest", "PlanResponse"),
+    "ApplyResourceChange": ("apply", "ApplyRequest", "ApplyResponse"),
+    "ImportResourceState": ("import_state", "ImportRequest", "ImportResponse"),
+    "ReadDataSource": ("read_data", "DataRequest", "DataResponse"),
+    "Stop": ("stop", "Empty", "StopResponse"),
 }
-"""Each method of the service with the messages it takes and gives."""
+"""Each method of the service: what answers it, and the messages it takes and gives."""
