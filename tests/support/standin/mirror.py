@@ -22,20 +22,23 @@ class Mirror:
     folder: Path
     ran: dict[str, str] = field(default_factory=dict)
 
-    def stand_in(self, name: str, version: str, *, handlers: str | None = None) -> None:
+    def stand_in(self, name: str, version: str, *, handlers: str | Path | None = None) -> None:
         """Add a stand-in for ``hashicorp/<name>`` with the official schema of ``version``.
 
-        ``handlers`` is the importable module with what its types do; without one, each keeps what it is
-        given at the server that STANDIN_SERVER names.
+        ``handlers`` is the module with what its types do, by its name in tests/support or by its file;
+        without one, each type keeps what it is given at the server that STANDIN_SERVER names.
         """
         schema = SCHEMAS / f"{name}-{version}.json"
         if not schema.is_file():
             raise FileNotFoundError(f"no official schema of {name} {version}: {schema}")
         certificate = self._certificate()
+        places = [_SUPPORT]
+        if isinstance(handlers, Path):
+            places, handlers = [handlers.parent, _SUPPORT], handlers.stem
         script = (
             f"#!{sys.executable} -sE\n"
             "# A stand-in for a Terraform provider: schemas without the provider's own code.\n"
-            f"import sys\nsys.path.insert(0, {str(_SUPPORT)!r})\n"
+            f"import sys\nsys.path[:0] = {[str(place) for place in places]!r}\n"
             "from standin.plugin import main\n"
             f"main({name!r}, {str(schema)!r}, {str(certificate)!r}, {handlers!r})\n"
         )
@@ -59,7 +62,12 @@ class Mirror:
                 self.ran[name] = f"hashicorp/{name} {versions}: the real one"
 
     def real_or_stand_in(
-        self, name: str, version: str, *, mirrors: tuple[Path | None, ...] = (), handlers: str | None = None
+        self,
+        name: str,
+        version: str,
+        *,
+        mirrors: tuple[Path | None, ...] = (),
+        handlers: str | Path | None = None,
     ) -> bool:
         """The real provider where one of ``mirrors`` has it, else a stand-in; whether it is the real one."""
         for mirror in (*mirrors, named_mirror()):
