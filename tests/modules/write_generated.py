@@ -21,7 +21,9 @@ from module_schema import trimmed, types_in_use
 from terraform_rig import MODULES, provider_mirror, terraform_binary, terraform_in
 
 AWS_MODULES = ("aws/artifact-store", "aws/service-connector")
-EVERY_MODULE = (*AWS_MODULES, "local/artifact-store")
+EVERY_MODULE = tuple(
+    sorted(path.parent.relative_to(MODULES).as_posix() for path in MODULES.glob("*/*/README.md"))
+)
 AWS_SCHEMA = Path(__file__).resolve().parents[1] / "data" / "provider-schemas" / "aws-5.100.0.json"
 
 
