@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -12,21 +11,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    CredentialRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    SSOError,
-    TokenRetrievalError,
-)
+from botocore.exceptions import ClientError
 
 from provisioner.catalog import PROVIDERS
-from provisioner.errors import CredentialsError, UpstreamError
+from provisioner.errors import UpstreamError
 from provisioner.journal import Intent
 from provisioner.manifest import ArtifactStore, Manifest, generated_bucket
+from provisioner.verify.aws_errors import ABSENT, code, setting, translated
 from provisioner.verify.base import Contents, Places
 
 if TYPE_CHECKING:
@@ -38,28 +29,6 @@ if TYPE_CHECKING:
 _EXAMPLES = 3
 _COUNTED = 1000
 _CLOCK_SKEW = timedelta(minutes=5)
-_ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchEntity", "NotFound"})
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
-_WRONG = frozenset(
-    {
-        "AuthFailure",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-# S3's words for «this was never set».
-_UNSET = frozenset(
-    {
-        "NoSuchLifecycleConfiguration",
-        "NoSuchPublicAccessBlockConfiguration",
-        "OwnershipControlsNotFoundError",
-        "ServerSideEncryptionConfigurationNotFoundError",
-        "NoSuchBucketPolicy",
-        "NoSuchTagSet",
-    }
-)
 
 
 class Aws:
@@ -99,7 +68,7 @@ class Aws:
 
     def credentials_end_within(self, seconds: int) -> bool:
         """Known of credentials with an end: of a role, of SSO, or with AWS_CREDENTIAL_EXPIRATION."""
-        with _translated("reading the credentials"):
+        with translated("reading the credentials"):
             credentials = self._session.get_credentials()
             if not isinstance(credentials, RefreshableCredentials):
                 return False
@@ -108,7 +77,7 @@ class Aws:
 
     def account(self) -> str | None:
         """The account id that STS names; None for a service without STS, once it has accepted the keys."""
-        with _translated("asking who we are"):
+        with translated("asking who we are"):
             if not self.can("caller_identity"):
                 self._s3.list_buckets()
                 return None
@@ -156,14 +125,14 @@ class Aws:
         return found
 
     def _problems(self, store: ArtifactStore, bucket: str) -> Iterator[str]:
-        if self._setting(lambda: self._s3.head_bucket(Bucket=bucket)) is None:
+        if setting(lambda: self._s3.head_bucket(Bucket=bucket)) is None:
             yield "the bucket is missing"
             return
-        versioning = self._setting(lambda: self._s3.get_bucket_versioning(Bucket=bucket)) or {}
+        versioning = setting(lambda: self._s3.get_bucket_versioning(Bucket=bucket)) or {}
         if store.versioning and versioning.get("Status") != "Enabled":
             yield f"versioning is {versioning.get('Status', 'off')}"
         if self.can("public_access_block"):
-            answer = self._setting(lambda: self._s3.get_public_access_block(Bucket=bucket)) or {}
+            answer = setting(lambda: self._s3.get_public_access_block(Bucket=bucket)) or {}
             flags = answer.get("PublicAccessBlockConfiguration", {})
             open_flags = [
                 flag
@@ -178,7 +147,7 @@ class Aws:
             if open_flags:
                 yield f"public access is not blocked: {', '.join(open_flags)} off"
         if self.can("encryption"):
-            answer = self._setting(lambda: self._s3.get_bucket_encryption(Bucket=bucket))
+            answer = setting(lambda: self._s3.get_bucket_encryption(Bucket=bucket))
             wanted = "aws:kms" if store.encryption.kms_key else "AES256"
             rules = (answer or {}).get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
             used = {rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in rules}
@@ -187,11 +156,11 @@ class Aws:
 
     def contents(self, bucket: str) -> Contents:
         """Objects, old versions and delete markers, counted up to a thousand."""
-        with _translated(f"listing the versions in {bucket}"):
+        with translated(f"listing the versions in {bucket}"):
             try:
                 answer = self._s3.list_object_versions(Bucket=bucket, MaxKeys=_COUNTED)
             except ClientError as error:
-                if _code(error) in _ABSENT:
+                if code(error) in ABSENT:
                     return Contents(0, 0, ())
                 raise
         versions = answer.get("Versions", [])
@@ -202,7 +171,7 @@ class Aws:
 
     def empty(self, bucket: str, prefix: str = "") -> None:
         """Delete all objects, versions, delete markers and unfinished uploads below a prefix."""
-        with _translated(f"emptying {bucket}"):
+        with translated(f"emptying {bucket}"):
             for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
                 entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
                 objects: list[ObjectIdentifierTypeDef] = [
@@ -231,13 +200,13 @@ class Aws:
         """
         since -= _CLOCK_SKEW
         made: dict[tuple[str, str], datetime] = {}
-        with _translated("looking for what a cut-off run has left"):
+        with translated("looking for what a cut-off run has left"):
             if any(intent.type == "aws_s3_bucket" for intent in intents):
                 for bucket in self._s3.list_buckets()["Buckets"]:
                     made["aws_s3_bucket", bucket["Name"]] = bucket["CreationDate"]
             for intent in intents:
                 if intent.type == "aws_iam_role" and intent.identifier is not None:
-                    answer = self._setting(partial(self._iam.get_role, RoleName=intent.identifier))
+                    answer = setting(partial(self._iam.get_role, RoleName=intent.identifier))
                     if answer is not None:
                         made["aws_iam_role", intent.identifier] = answer["Role"]["CreateDate"]
         return [
@@ -253,24 +222,14 @@ class Aws:
         """Whether the tags do not speak against it: a run that was cut off may not have come to set them."""
         name = intent.identifier or ""
         if intent.type == "aws_s3_bucket":
-            tags = (self._setting(lambda: self._s3.get_bucket_tagging(Bucket=name)) or {}).get("TagSet", [])
+            tags = (setting(lambda: self._s3.get_bucket_tagging(Bucket=name)) or {}).get("TagSet", [])
         elif not self.can("iam_tags"):
             return True
         else:
-            tags = (self._setting(lambda: self._iam.list_role_tags(RoleName=name)) or {}).get("Tags", [])
+            tags = (setting(lambda: self._iam.list_role_tags(RoleName=name)) or {}).get("Tags", [])
         found = {tag["Key"]: tag["Value"] for tag in tags}
         ours = {"provisioned-by": "stack-provisioner", "stack": self._manifest.name}
         return not found or ours.items() <= found.items()
-
-    def _setting(self, ask: Callable[[], Any]) -> Any:
-        """The answer, or None where the service says that there is no such thing."""
-        with _translated("reading the settings"):
-            try:
-                return ask()
-            except ClientError as error:
-                if _code(error) in _ABSENT | _UNSET:
-                    return None
-                raise
 
 
 def role_name(stack: str, connector: str) -> str:
@@ -281,7 +240,7 @@ def role_name(stack: str, connector: str) -> str:
 
 def connect(manifest: Manifest, places: Places) -> Aws:  # noqa: ARG001  # every provider's signature
     """The account or service that the manifest names."""
-    with _translated("reading the AWS configuration"):
+    with translated("reading the AWS configuration"):
         return Aws(manifest)
 
 
@@ -293,40 +252,3 @@ def _refuse_partial(bucket: str, errors: Sequence[Any]) -> None:
             f"{first.get('Code')} {first.get('Message', '')}",
             hint="objects under a retention or a legal hold stay until it ends",
         )
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-@contextmanager
-def _translated(doing: str) -> Iterator[None]:
-    """boto3's errors as ours: the reason, and what to do about it."""
-    try:
-        yield
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        raise CredentialsError(
-            f"no complete AWS credentials were found ({error})",
-            hint="run `aws configure` or `aws sso login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY",
-        ) from error
-    except (CredentialRetrievalError, ProfileNotFound, SSOError, TokenRetrievalError) as error:
-        raise CredentialsError(f"{doing}: {error}", hint="log in again, or correct AWS_PROFILE") from error
-    except RuntimeError as error:  # botocore's own word for credentials that stay expired when refreshed
-        raise CredentialsError(
-            f"{doing}: {error}", hint="the credentials have expired: log in again"
-        ) from error
-    except ClientError as error:
-        code = _code(error)
-        text = f"{doing}: AWS answered {code}: {error.response.get('Error', {}).get('Message', '')}"
-        if code in _EXPIRED:
-            raise CredentialsError(text, hint="the credentials have expired: log in again") from error
-        if code in _WRONG:
-            raise CredentialsError(
-                text, hint="check which credentials are in use: aws sts get-caller-identity"
-            ) from error
-        raise UpstreamError(text, hint="check the permissions of the credentials in use") from error
-    except BotoCoreError as error:
-        raise UpstreamError(
-            f"{doing}: {error}", hint="check the network, the region and endpoint_url"
-        ) from error
