@@ -38,8 +38,12 @@ LAYERS = {
         "recover": 6,
         "guards": 7,
         "bundle": 7,
+        "graph": 4,
+        "ci": 4,
         "engine": 8,
-        "cli": 9,
+        "report": 8,
+        "fleet": 9,
+        "cli": 10,
     },
     "stacks": {
         "errors": 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from provisioner.cli.fleet import FleetOptions, fleet_options, load_targets, print_fleet, run_fleet
 from provisioner.cli.options import engine_options, set_option, yes_option
 from provisioner.cli.running import confirm_on_terminal, load_target, make_engine
 from provisioner.engine import Engine
@@ -12,10 +13,11 @@ from provisioner.manifest import LoadedManifest
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="FILE|NAME...")
+@click.argument("targets", nargs=-1, required=True, metavar="FILE|FOLDER|NAME...")
 @click.option("--force-nonempty", is_flag=True, help="Delete the objects and versions in the buckets, too.")
 @set_option
 @yes_option
+@fleet_options(revision=False)
 @engine_options
 def destroy(
     targets: tuple[str, ...],
@@ -24,9 +26,24 @@ def destroy(
     yes: bool,
     terraform: str | None,
     lock_timeout: int,
+    fleet: FleetOptions,
 ) -> int:
     """Tear down what a manifest made, then deregister it."""
     engine = make_engine(terraform, lock_timeout)
+    if fleet.for_many(targets):
+        finished = run_fleet(
+            "destroy",
+            load_targets(engine, targets, overrides, fleet),
+            lambda each, loaded, confirm: each.destroy(
+                loaded, confirm=confirm, force_nonempty=force_nonempty
+            ),
+            fleet,
+            terraform=terraform,
+            lock_timeout=lock_timeout,
+            question=None if yes else "Destroy these {} stacks?",
+        )
+        print_fleet(finished, "text")
+        return finished.exit_code
     for target in targets:
         loaded = load_target(engine, target, overrides)
         destroy_one(engine, loaded, yes=yes, force_nonempty=force_nonempty)

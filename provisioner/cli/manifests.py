@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from provisioner.cli.options import existing_file, format_option, print_json, say, set_option
+from provisioner.cli.options import existing_file, existing_place, format_option, print_json, say, set_option
 from provisioner.errors import ManifestError, Problem
 
 _CHANGED = 2
@@ -15,22 +15,30 @@ _INVALID = 3
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, callback=existing_file)
+@click.argument("files", nargs=-1, required=True, callback=existing_place, metavar="FILE|FOLDER...")
 @set_option
 @format_option("text", "json", "github")
 def validate(files: tuple[str, ...], overrides: tuple[str, ...], form: str) -> int:
-    """Check manifests without cloud access."""
+    """Check manifests without cloud access, each alone and all beside each other."""
+    from provisioner.fleet.clashes import clashes
+    from provisioner.fleet.discover import discover
     from provisioner.manifest import load_manifest
 
+    found = discover([Path(name) for name in files])
     problems: list[Problem] = []
-    for name in files:
+    loaded = []
+    for path, why in found.bases:
+        say(f"{path}: {why}")
+    for path in found.stacks:
         try:
-            load_manifest(Path(name), overrides)
+            loaded.append(load_manifest(path, overrides))
         except ManifestError as error:
             problems += error.problems
-        else:
-            if form == "text":
-                click.echo(f"{name}: valid")
+    clashing = clashes(loaded)
+    for item in loaded if form == "text" else ():
+        if not any(problem.file == str(item.path) for problem in clashing):
+            click.echo(f"{item.path}: valid")
+    problems += clashing
     if form == "json":
         print_json({"valid": not problems, "problems": [_as_json(problem) for problem in problems]})
     elif form == "github":

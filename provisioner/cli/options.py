@@ -99,3 +99,14 @@ def existing_file(_context: click.Context, _parameter: click.Parameter, value: A
                 f"{name} is not a file", hint="name a stack manifest; `provision init` writes one"
             )
     return value
+
+
+def existing_place(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+    """The same for commands that also take folders."""
+    for name in value:
+        if not Path(name).is_file() and not Path(name).is_dir():
+            raise InputError(
+                f"{name} is neither a file nor a folder",
+                hint="name a stack manifest or a folder of them; `provision init` writes one",
+            )
+    return value

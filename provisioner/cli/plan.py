@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import click
 
-from provisioner.cli.options import engine_options, existing_file, format_option, set_option
+from provisioner.cli.fleet import FleetOptions, fleet_options, load_places, print_fleet, run_fleet
+from provisioner.cli.options import engine_options, existing_place, format_option, set_option
 from provisioner.cli.running import CHANGES, load_all, make_engine, print_summaries
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, callback=existing_file)
+@click.argument("files", nargs=-1, required=True, callback=existing_place, metavar="FILE|FOLDER...")
 @click.option("--destroy", is_flag=True, help="Show what a destroy would do instead.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @set_option
 @format_option("text", "json")
+@fleet_options()
 @engine_options
 def plan(
     files: tuple[str, ...],
@@ -23,9 +25,23 @@ def plan(
     form: str,
     terraform: str | None,
     lock_timeout: int,
+    fleet: FleetOptions,
 ) -> int:
     """Show what an apply would change; nothing is changed."""
+    code = CHANGES if detailed_exitcode else 0
+    if fleet.for_many(files):
+        finished = run_fleet(
+            "plan",
+            load_places(files, overrides, fleet),
+            lambda engine, loaded, _confirm: engine.plan(loaded, destroy=destroy),
+            fleet,
+            terraform=terraform,
+            lock_timeout=lock_timeout,
+            changes_code=code,
+        )
+        print_fleet(finished, form)
+        return finished.exit_code
     engine = make_engine(terraform, lock_timeout)
     results = [engine.plan(loaded, destroy=destroy) for loaded in load_all(files, overrides)]
     print_summaries([result.summary for result in results], form)
-    return CHANGES if detailed_exitcode and any(result.changed for result in results) else 0
+    return code if any(result.changed for result in results) else 0

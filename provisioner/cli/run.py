@@ -64,18 +64,23 @@ def _usage(error: click.ClickException) -> int:
 
 
 def _explain(error: Exception) -> int:
+    message, hint, code = explained(error)
+    _complain(message, hint)
+    return code
+
+
+def explained(error: Exception) -> tuple[str, str | None, int]:
+    """An error as its message, the next step and the exit code."""
     if isinstance(error, ProvisionError):
-        _complain(str(error), error.hint)
-        return error.exit_code
+        return str(error), error.hint, error.exit_code
     code = _code_of_runtime_error(error)
     if code is not None:
-        _complain(str(error), getattr(error, "hint", None))
-        return code
-    _complain(
+        return str(error), getattr(error, "hint", None), code
+    return (
         f"unexpected {type(error).__name__}: {error}",
         "repeat it with --debug before the command (provision --debug …) and report what it prints",
+        _UNEXPECTED,
     )
-    return _UNEXPECTED
 
 
 def _code_of_runtime_error(error: Exception) -> int | None:

@@ -23,12 +23,12 @@ from typing import BinaryIO
 import psutil
 
 from provisioner.errors import UpstreamError
+from provisioner.terraform.crowd import CROWD, SIGNALS
 from provisioner.terraform.stream import Event, StreamResult
 
 _log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.02
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 OnEvent = Callable[[Event], None]
 OnStart = Callable[["ProcessId"], None]
@@ -69,6 +69,16 @@ class Run:
         self._cwd = cwd
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.RLock()  # a signal may come while the main thread holds it
+        self._asked = False
+
+    def interrupt(self) -> None:
+        """Ask Terraform to end cleanly, once: a second time it would end at once."""
+        with self._lock:
+            self.interrupted = True
+            if self._process is not None and not self._asked:
+                self._asked = True
+                self._process.send_signal(signal.SIGINT)
 
     def complete(
         self, on_event: OnEvent = ignore_event, on_start: OnStart = ignore_start
@@ -107,14 +117,15 @@ class Run:
         finally:
             os.close(descriptor)
         if self.interrupted:
-            self._process.send_signal(signal.SIGINT)  # it came before there was a process to send it to
+            self.interrupt()  # it came before there was a process to send it to
         return self._process
 
     @contextmanager
     def _forwarding_signals(self) -> Iterator[None]:
         """Give the first signal to Terraform, which then ends cleanly; warn of what a second one risks."""
         if threading.current_thread() is not threading.main_thread():
-            yield
+            with CROWD.joined(self):
+                yield
             return
 
         def forward(number: int, _frame: FrameType | None) -> None:
@@ -125,15 +136,13 @@ class Run:
                     self._process.pid if self._process else "not started yet",
                 )
                 return
-            self.interrupted = True
             _log.warning("%s: asking Terraform to stop cleanly", signal.Signals(number).name)
-            if self._process is not None:
-                self._process.send_signal(signal.SIGINT)
+            self.interrupt()
 
         # What the caller has us ignore stays ignored: under nohup, a hangup is not meant for us.
         before = {
             number: signal.signal(number, forward)
-            for number in _SIGNALS
+            for number in SIGNALS
             if signal.getsignal(number) is not signal.SIG_IGN
         }
         try:

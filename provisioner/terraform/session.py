@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ PREPARING = frozenset({"init", "plan", "import", "state"})
 """The verbs that nothing has to be recovered from; but the next run has to wait for them."""
 
 _INIT_WAIT_SECONDS = 1800  # a first download of a large provider on a slow line
+_INIT_TURN = threading.Lock()  # among our own threads, which need not knock at a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Session:
             return False
         self.workspace.initialised.unlink(missing_ok=True)
         # The plugin cache is not safe for concurrent writers: inits of all stacks wait for each other.
-        with locked(cache_directory() / "init", _INIT_WAIT_SECONDS):
+        with _INIT_TURN, locked(cache_directory() / "init", _INIT_WAIT_SECONDS):
             code, stream = self._run("init", commands.init(self.executable, lock_timeout=self._lock_timeout))
         if code != 0:
             raise self._failure("init", code, stream)

@@ -1,0 +1,110 @@
+"""Which stacks a folder holds.
+
+Every YAML file that looks like a manifest is one, and has to be right: a stack with a mistake in it is
+reported and never skipped. What only lends its fields to others is none: a file that other manifests extend
+and that lacks what a stack must have, and everything whose name begins with ``_`` or ``.``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner.errors import InputError
+from provisioner.manifest.extends import Chain, read_chain
+from provisioner.manifest.tree import MapNode
+
+_SUFFIXES = (".yaml", ".yml")
+_NEVER = frozenset({"__pycache__", "node_modules", "venv"})
+_RENDERED = ("main.tf", "terraform.tfvars.json")
+_REQUIRED = ("version", "name", "provider", "artifact_stores")  # models.Manifest: those without a default
+
+# What says that a file is meant as a manifest, even one that cannot be parsed: one of these at its top level.
+_MEANT = re.compile(r"""^["']?(provider|artifact_stores|extends)["']?\s*:""", re.MULTILINE)
+_MEANT_FLOW = re.compile(r"""["']?(artifact_stores|extends)["']?\s*:""")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lies in the given places: the ``stacks``, and the ``bases`` that are none, with the reason."""
+
+    stacks: tuple[Path, ...]
+    bases: tuple[tuple[Path, str], ...]
+
+
+def discover(places: Sequence[Path]) -> Found:
+    """The manifests in ``places``, folders and files: each once, in the order of their paths.
+
+    A file that is named itself is a stack, whatever it looks like. Raises :class:`InputError` for a place
+    that is not there, and for folders in which no stack lies.
+    """
+    named = [place for place in places if not place.is_dir()]
+    folders = [place for place in places if place.is_dir()]
+    for place in named:
+        if not place.is_file():
+            raise InputError(
+                f"{place} is neither a file nor a folder",
+                hint="name a stack manifest or a folder of them; `provision init` writes one",
+            )
+    candidates = [path for folder in folders for path in _manifests(folder)]
+    bases = _bases(candidates)
+    chosen = [*named, *(path for path in candidates if path not in bases)]
+    if not chosen:
+        where = ", ".join(str(folder) for folder in folders)
+        raise InputError(
+            f"no stack manifest lies in {where}",
+            hint="a manifest is a .yaml or .yml file with `provider` or `extends`; names that begin with "
+            "`_` or `.` are passed over",
+        )
+    unique = {os.path.realpath(path): path for path in reversed(chosen)}
+    return Found(tuple(sorted(unique.values())), tuple(bases.items()))
+
+
+def _manifests(folder: Path) -> Iterator[Path]:
+    for directory, folders, files in os.walk(folder):
+        here = Path(directory)
+        folders[:] = sorted(name for name in folders if not _passed_over(here / name))
+        for name in sorted(files):
+            if name.endswith(_SUFFIXES) and not name.startswith(("_", ".")) and _is_meant(here / name):
+                yield here / name
+
+
+def _passed_over(folder: Path) -> bool:
+    """Hidden and marked folders, what Terraform, Python and npm left, and a rendering."""
+    if folder.name.startswith(("_", ".")) or folder.name in _NEVER:
+        return True
+    return all((folder / name).is_file() for name in _RENDERED) or (folder / "pyvenv.cfg").is_file()
+
+
+def _is_meant(path: Path) -> bool:
+    """Whether a file means to be a manifest. What cannot be read is taken for one, and refused as one."""
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError:
+        return True
+    flow = text.lstrip().startswith("{")
+    return bool((_MEANT_FLOW if flow else _MEANT).search(text))
+
+
+def _bases(candidates: Sequence[Path]) -> dict[Path, str]:
+    """The candidates that only lend their fields to others, each with whom it lends them to."""
+    chains = {path: read_chain(path) for path in candidates}
+    lenders: dict[str, list[Path]] = {}
+    for path, chain in chains.items():
+        for source in chain.sources[1:]:
+            lenders.setdefault(os.path.realpath(source.path), []).append(path)
+    bases = {}
+    for path, chain in chains.items():
+        borrowers = lenders.get(os.path.realpath(path), [])
+        if borrowers and _lacks(chain):
+            lacking = ", ".join(f"`{field}`" for field in _lacks(chain))
+            bases[path] = f"no stack of its own: it has no {lacking}, and {borrowers[0]} extends it"
+    return bases
+
+
+def _lacks(chain: Chain) -> list[str]:
+    tree = chain.tree
+    return [name for name in _REQUIRED if not isinstance(tree, MapNode) or name not in tree.entries]
