@@ -27,10 +27,19 @@ def _build(executable: Executable, verb: str, *args: str, **options: Any) -> lis
     return [*executable.argv, *line[1:]]
 
 
-def init(executable: Executable, *, lock_timeout: int = 0) -> list[str]:
-    """``terraform init``: install the providers the root asks for; never touches the state."""
+def init(executable: Executable, *, lock_timeout: int = 0, keep_lock: bool = False) -> list[str]:
+    """``terraform init``: install the providers the root asks for; never touches the state.
+
+    ``keep_lock`` takes only what the provider lock file names, and does not change it.
+    """
     return _build(
-        executable, "init", input=False, no_color=IsFlagged, backend=True, lock_timeout=f"{lock_timeout}s"
+        executable,
+        "init",
+        input=False,
+        no_color=IsFlagged,
+        backend=True,
+        lock_timeout=f"{lock_timeout}s",
+        lockfile="readonly" if keep_lock else None,
     )
 
 

@@ -59,8 +59,11 @@ class Session:
 
     # --- verbs ----------------------------------------------------------------------------------------
 
-    def init(self) -> bool:
-        """Run ``terraform init`` unless nothing that it depends on has changed; whether it ran."""
+    def init(self, *, keep_lock: bool = False) -> bool:
+        """Run ``terraform init`` unless nothing that it depends on has changed; whether it ran.
+
+        ``keep_lock`` installs the very providers of the lock file, or fails.
+        """
         make_private_folder(self._configuration.cache)
         wanted = self._configuration.text.encode()
         if self._file_digest(self.workspace.cli_configuration) != hashlib.sha256(wanted).hexdigest():
@@ -70,7 +73,8 @@ class Session:
         self.workspace.initialised.unlink(missing_ok=True)
         # The plugin cache is not safe for concurrent writers: inits of all stacks wait for each other.
         with _INIT_TURN, locked(cache_directory() / "init", _INIT_WAIT_SECONDS):
-            code, stream = self._run("init", commands.init(self.executable, lock_timeout=self._lock_timeout))
+            argv = commands.init(self.executable, lock_timeout=self._lock_timeout, keep_lock=keep_lock)
+            code, stream = self._run("init", argv)
         if code != 0:
             raise self._failure("init", code, stream)
         self.workspace.write_json(self.workspace.initialised, self._init_facts())
@@ -113,6 +117,10 @@ class Session:
         if code != 0:
             raise self._failure("apply", code, stream, log=run.log)
         return stream
+
+    def version(self) -> str:
+        """The version of Terraform, or of OpenTofu."""
+        return str(self._json("version", commands.version(self.executable))["terraform_version"])
 
     def show_plan(self) -> dict[str, Any]:
         """The saved plan in full. It holds sensitive values in clear: for masking, never for keeping."""
