@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from provisioner import guards, register
-from provisioner.errors import InputError, LockedError, NotEmptyError, UpstreamError
+from provisioner import guards, minting, register
+from provisioner.errors import InputError, LockedError, NotEmptyError, UnfinishedRunError, UpstreamError
 from provisioner.journal import close_journal
 from provisioner.manifest import LoadedManifest, load_manifest
 from provisioner.recover import recover_if_cut_off
 from provisioner.render import MACHINE_VARIABLES, render, write_rendering
 from provisioner.summary import Summary
-from provisioner.terraform.locate import Executable
+from provisioner.terraform.locate import Executable, locate
 from provisioner.terraform.runner import OnEvent, ignore_event
-from provisioner.terraform.session import Session
+from provisioner.terraform.session import PlanOutcome, Session
 from provisioner.verify.base import Places, connect
 from provisioner.work import Say, Work, snapshot
 from provisioner.workspace import Workspace
@@ -28,6 +28,7 @@ from stacks.state import StateFile
 from stacks.state.files import locked
 
 if TYPE_CHECKING:
+    from provisioner.bundle import Bundle
     from provisioner.verify.probe import Probed
 
 Confirm = Callable[[Summary], bool]
@@ -52,6 +53,7 @@ class Result:
     changed: bool
     done: bool
     probes: tuple[str, ...] = ()
+    bundle: Bundle | None = None
 
 
 @dataclass
@@ -59,7 +61,8 @@ class Engine:
     """Everything that a command on one stack needs to know about its surroundings."""
 
     state_file: StateFile
-    executable: Executable
+    executable: Executable | None
+    """The Terraform to use; None: one is looked for when it is needed."""
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     on_event: OnEvent = ignore_event
     say: Say = say_nothing
@@ -67,19 +70,52 @@ class Engine:
 
     # --- the commands ---------------------------------------------------------------------------------
 
-    def plan(self, loaded: LoadedManifest, *, destroy: bool = False) -> Result:
-        """What an apply (or a destroy) would do."""
+    def plan(self, loaded: LoadedManifest, *, destroy: bool = False, keep: bool = False) -> Result:
+        """What an apply (or a destroy) would do; with ``keep``, as a bundle that can be applied later."""
+        operation: Literal["apply", "destroy"] = "destroy" if destroy else "apply"
         with self._open(loaded) as work:
             outcome = work.plan_destroy() if destroy else work.plan()
-            summary = work.summarise(outcome, operation="destroy" if destroy else "apply")
-            return Result(summary, outcome.changes, done=False)
+            summary = work.summarise(outcome, operation=operation)
+            bundle = None
+            if keep:
+                from provisioner.bundle import seal  # brings tar, zip and cryptography
+
+                bundle = seal(work, outcome, summary, operation)
+            return Result(summary, outcome.changes, done=False, bundle=bundle)
 
     def drift(self, loaded: LoadedManifest) -> Result:
         """How the cloud differs from what was last applied, whatever the manifest says by now."""
         workspace = self.workspace(loaded.manifest.name)
         if workspace.journal.exists():
             self.recover(loaded.manifest.name, push_state=False)  # what was applied is known only then
-        path = workspace.applied_manifest
+        with self._open(self._applied(loaded)) as work:
+            outcome = work.plan_drift()
+            unseen = work.cloud.deviations() if work.cloud.repairs() else []
+            summary = work.summarise(outcome, operation="drift", deviations=unseen)
+            return Result(summary, summary.drifted, done=False)
+
+    def fast_drift(self, loaded: LoadedManifest) -> Result:
+        """The same question, put to the cloud's SDK instead of Terraform, which need not be there.
+
+        Raises :class:`UnfinishedRunError` after a run that was cut off: what was applied is not known then.
+        """
+        from provisioner.live.drift import fast_drift  # not for those who have their Terraform do it
+
+        workspace = self.workspace(loaded.manifest.name)
+        applied = self._applied(loaded)
+        if workspace.journal.exists():
+            raise UnfinishedRunError(
+                f"an earlier run on {loaded.manifest.name} has not come to its end",
+                hint=f"run: provision recover {loaded.manifest.name}",
+            )
+        found = fast_drift(self.state_file, workspace, applied.manifest)
+        for kind in found.unread:
+            self.say(f"not looked at: {kind} (drift without --fast does)")
+        return Result(found.summary, found.summary.drifted, done=False)
+
+    def _applied(self, loaded: LoadedManifest) -> LoadedManifest:
+        """The manifest as it was last applied, which is what a cloud can have drifted from."""
+        path = self.workspace(loaded.manifest.name).applied_manifest
         if not path.is_file():
             raise InputError(
                 f"{loaded.manifest.name} has not been applied yet", hint=f"run: provision apply {loaded.path}"
@@ -87,32 +123,61 @@ class Engine:
         applied = load_manifest(path)
         if snapshot(applied) != snapshot(loaded):
             self.say(f"{loaded.path} has changes that are not applied: compared is what was applied")
-        with self._open(applied) as work:
-            outcome = work.plan_drift()
-            unseen = work.cloud.deviations() if work.cloud.repairs() else []
-            summary = work.summarise(outcome, operation="drift", deviations=unseen)
-            return Result(summary, summary.drifted, done=False)
+        return applied
 
     def apply(self, loaded: LoadedManifest, *, confirm: Confirm = agree, verify: bool = True) -> Result:
         """Make the world as the manifest says, register it, and prove that it can be used."""
         with self._open(loaded) as work:
             register.check_registrable(work.state, loaded.manifest)
-            outcome = work.plan()
-            summary = work.summarise(outcome)
-            guards.refuse_data_loss(work, outcome)
-            if not outcome.changes:
-                work.register(work.known_outputs(), outcome)
-                work.keep_manifest()
-                return Result(summary, changed=False, done=True)
-            if not confirm(summary):
-                return Result(summary, changed=True, done=False)
-            guards.refuse_what_may_not_end(work)
-            guards.discard_what_leaves_the_manifest(work, outcome)
-            outputs = work.apply("apply", outcome)
-            work.register(outputs, outcome)
-            close_journal(work.workspace)
-            probes = self._verify(work, outputs) if verify else ()
-            return Result(summary, changed=True, done=True, probes=probes)
+            return self._apply_planned(work, work.plan(), confirm, verify=verify)
+
+    def apply_bundle(
+        self,
+        loaded: LoadedManifest,
+        bundle: Bundle,
+        *,
+        confirm: Confirm = agree,
+        verify: bool = True,
+        destroy: bool = False,
+        any_commit: bool = False,
+    ) -> Result:
+        """Apply a saved plan, if everything still is as it was when it was reviewed.
+
+        ``destroy`` says that the bundle of a destroy is meant. Raises :class:`StalePlanError`, naming what
+        differs.
+        """
+        from provisioner.bundle import take_over
+
+        bundle.refuse_wrong_use(loaded.manifest.name, destroy=destroy)
+        with self._open(loaded) as work:
+            if destroy:
+                guards.refuse_protected(work)
+                register.deregistered(work.state, loaded.manifest.name)
+                outcome = take_over(work, bundle, any_commit=any_commit)
+                return self._destroy_planned(work, outcome, confirm, force_nonempty=False)
+            register.check_registrable(work.state, loaded.manifest)
+            outcome = take_over(work, bundle, any_commit=any_commit)
+            return self._apply_planned(work, outcome, confirm, verify=verify)
+
+    def _apply_planned(self, work: Work, outcome: PlanOutcome, confirm: Confirm, *, verify: bool) -> Result:
+        summary = work.summarise(outcome)
+        guards.refuse_data_loss(work, outcome)
+        before = work.applied_manifest()
+        if not outcome.changes:
+            minting.mint_missing(work, before, work.known_outputs())
+            work.register(work.known_outputs(), outcome)
+            work.keep_manifest()
+            return Result(summary, changed=False, done=True)
+        if not confirm(summary):
+            return Result(summary, changed=True, done=False)
+        guards.refuse_what_may_not_end(work)
+        guards.discard_what_leaves_the_manifest(work, outcome)
+        outputs = work.apply("apply", outcome)
+        minting.mint_missing(work, before, outputs)
+        work.register(outputs, outcome)
+        close_journal(work.workspace)
+        probes = self._verify(work, outputs) if verify else ()
+        return Result(summary, changed=True, done=True, probes=probes)
 
     def destroy(
         self, loaded: LoadedManifest, *, confirm: Confirm = agree, force_nonempty: bool = False
@@ -121,29 +186,33 @@ class Engine:
         with self._open(loaded) as work:
             guards.refuse_protected(work)
             register.deregistered(work.state, loaded.manifest.name)
-            outcome = work.plan_destroy()
-            filled = guards.filled_buckets(work, outcome)
-            if filled and not force_nonempty:
-                raise NotEmptyError(
-                    "; ".join(str(bucket) for bucket in filled),
-                    hint="copy away what is needed, then repeat with --force-nonempty to delete it all",
-                )
-            summary = work.summarise(
-                outcome, operation="destroy", emptied=[bucket.store for bucket in filled]
+            return self._destroy_planned(work, work.plan_destroy(), confirm, force_nonempty=force_nonempty)
+
+    def _destroy_planned(
+        self, work: Work, outcome: PlanOutcome, confirm: Confirm, *, force_nonempty: bool
+    ) -> Result:
+        filled = guards.filled_buckets(work, outcome)
+        if filled and not force_nonempty:
+            raise NotEmptyError(
+                "; ".join(str(bucket) for bucket in filled),
+                hint="copy away what is needed, then repeat with --force-nonempty to delete it all",
             )
-            if not confirm(summary):
-                return Result(summary, changed=outcome.changes, done=False)
-            guards.refuse_what_may_not_end(work)
-            for bucket in filled:
-                self.say(f"emptying {bucket.store} ({bucket.name})")
-                work.cloud.empty(bucket.name)
-            guards.discard_what_leaves_the_manifest(work, outcome)
-            if outcome.changes:
-                work.apply("destroy", outcome)
-            register.deregister(self.state_file, loaded.manifest.name)
-            close_journal(work.workspace)
-            work.workspace.remove()
-            return Result(summary, changed=outcome.changes, done=True)
+        summary = work.summarise(outcome, operation="destroy", emptied=[bucket.store for bucket in filled])
+        if not confirm(summary):
+            return Result(summary, changed=outcome.changes, done=False)
+        guards.refuse_what_may_not_end(work)
+        for bucket in filled:
+            self.say(f"emptying {bucket.store} ({bucket.name})")
+            work.cloud.empty(bucket.name)
+        guards.discard_what_leaves_the_manifest(work, outcome)
+        before = work.applied_manifest()
+        if outcome.changes:
+            work.apply("destroy", outcome)
+        register.deregister(self.state_file, work.manifest.name)
+        minting.forget(work, before)
+        close_journal(work.workspace)
+        work.workspace.remove()
+        return Result(summary, changed=outcome.changes, done=True)
 
     def recover(self, name: str, *, push_state: bool = True) -> None:
         """Finish what a run that was cut off has left, and give back a state that could not be stored."""
@@ -219,7 +288,7 @@ class Engine:
     def _session(self, workspace: Workspace) -> Session:
         return Session(
             workspace,
-            self.executable,
+            self.executable or locate(),
             environ=self.environ,
             on_event=self.on_event,
             lock_timeout=self.lock_timeout,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from provisioner import register
 from provisioner.catalog import PROVIDERS
 from provisioner.errors import (
     CredentialsError,
+    StalePlanError,
     TerraformError,
     UpstreamError,
     WrongAccountError,
 )
-from provisioner.journal import Intent, Journal, now
+from provisioner.journal import Intent, Journal, close_journal, now
 from provisioner.manifest import LoadedManifest, Manifest, dump_manifest, parse_manifest
 from provisioner.summary import Summary, summarise
 from provisioner.terraform.runner import ProcessId
@@ -29,6 +31,9 @@ from stacks.errors import StateError
 from stacks.state import State, StateFile
 
 Say = Callable[[str], None]
+
+_STALE = "Saved plan is stale"
+"""What Terraform says, as the summary of its diagnostic, when the state is not the one of the plan."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,15 @@ class Work:
         self.account()
         return outcome
 
+    @cached_property
+    def details(self) -> dict[str, Any]:
+        """The plan that lies in the workspace, in full: sensitive values are in clear in it."""
+        return self.session.show_plan()
+
     def summarise(self, outcome: PlanOutcome, **facts: Any) -> Summary:
         """The plan in words. Terraform is asked for details where the stream has too few."""
         unclear = any(_needs_details(change) for change in outcome.stream.planned)
-        details = self.session.show_plan() if unclear else None
+        details = self.details if unclear else None
         account = self.account()
         names = self.cloud.identifiers(account)
         return summarise(self.manifest, account, outcome, details, names=names, **facts)
@@ -124,6 +134,11 @@ class Work:
         try:
             stream = self.session.apply(intent.log, note)
         except TerraformError as error:
+            if any(diagnostic.summary == _STALE for diagnostic in error.diagnostics):
+                close_journal(self.workspace)  # nothing was begun
+                raise StalePlanError(
+                    "the state was changed while this waited: the plan is no longer of it", hint="plan again"
+                ) from error
             blame_credentials(self.cloud, error)
             raise
         intent.advance(self.workspace, "applied", process=None)

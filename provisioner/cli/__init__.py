@@ -27,6 +27,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "After a crash: what is known, and what to do about it.",
     ),
     "doctor": ("provisioner.cli.doctor:doctor", "Check this machine: engine, mirror, credentials, state."),
+    "bundle": ("provisioner.cli.bundle:bundle", "Saved plans: sign, look into and verify them."),
     "artifact-store": ("provisioner.cli.artifact_store:artifact_store", "Artifact stores and their flavors."),
     "service-connector": (
         "provisioner.cli.service_connector:service_connector",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from provisioner.cli.bundles import Keeper, keeping_options
 from provisioner.cli.fleet import FleetOptions, fleet_options, load_places, print_fleet, run_fleet
 from provisioner.cli.options import engine_options, existing_place, format_option, set_option
 from provisioner.cli.running import CHANGES, load_all, make_engine, print_summaries
@@ -15,6 +16,7 @@ from provisioner.cli.running import CHANGES, load_all, make_engine, print_summar
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @set_option
 @format_option("text", "json")
+@keeping_options
 @fleet_options()
 @engine_options
 def plan(
@@ -23,17 +25,20 @@ def plan(
     detailed_exitcode: bool,
     overrides: tuple[str, ...],
     form: str,
+    out: str | None,
+    sign_with: str | None,
     terraform: str | None,
     lock_timeout: int,
     fleet: FleetOptions,
 ) -> int:
     """Show what an apply would change; nothing is changed."""
     code = CHANGES if detailed_exitcode else 0
+    keeper = Keeper.create(out, sign_with, many=fleet.for_many(files))
     if fleet.for_many(files):
         finished = run_fleet(
             "plan",
             load_places(files, overrides, fleet),
-            lambda engine, loaded, _confirm: engine.plan(loaded, destroy=destroy),
+            lambda engine, loaded, _confirm: keeper.plan(engine, loaded, destroy=destroy),
             fleet,
             terraform=terraform,
             lock_timeout=lock_timeout,
@@ -42,6 +47,6 @@ def plan(
         print_fleet(finished, form)
         return finished.exit_code
     engine = make_engine(terraform, lock_timeout)
-    results = [engine.plan(loaded, destroy=destroy) for loaded in load_all(files, overrides)]
+    results = [keeper.plan(engine, loaded, destroy=destroy) for loaded in load_all(files, overrides)]
     print_summaries([result.summary for result in results], form)
     return code if any(result.changed for result in results) else 0
