@@ -7,15 +7,13 @@ that returns them with their own time of expiry. ``CachedCredentials`` asks it o
 from __future__ import annotations
 
 import logging
-import os
-import threading
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from stacks.errors import CredentialsExpiredError, CredentialsWrongError
+from stacks.forks import ProcessLock, undivided
 
 logger = logging.getLogger(__name__)
 
@@ -108,9 +106,10 @@ def _now() -> datetime:
 class CachedCredentials(Generic[C]):
     """Asks ``provider`` when there is nothing yet, shortly before expiry, and when told that it is time.
 
-    Safe between threads: however many ask at once, the provider is called once. ``refresh_before`` is how
-    long before expiry new ones are fetched; credentials that live shorter than twice that are renewed at half
-    their life. When a renewal fails while the old ones still hold, the old ones go on serving.
+    Safe between threads, and in forked children: however many ask at once, the provider is called once.
+    ``refresh_before`` is how long before expiry new ones are fetched; credentials that live shorter than
+    twice that are renewed at half their life. When a renewal fails while the old ones still hold, they go on
+    serving.
     """
 
     def __init__(
@@ -123,10 +122,9 @@ class CachedCredentials(Generic[C]):
         self._provider = provider
         self._refresh_before = refresh_before
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._current: C | None = None
         self._renew_at: datetime | None = None
-        _instances.add(self)
 
     def __call__(self) -> C:
         """The credentials in force.
@@ -137,7 +135,7 @@ class CachedCredentials(Generic[C]):
         current, renew_at = self._current, self._renew_at
         if current is not None and (renew_at is None or self._clock() < renew_at):
             return current
-        with self._lock:
+        with self._lock.now:
             current, renew_at = self._current, self._renew_at
             if current is not None and (renew_at is None or self._clock() < renew_at):
                 return current
@@ -148,7 +146,7 @@ class CachedCredentials(Generic[C]):
 
         Someone else may have renewed them in between: then those are returned, and the provider is not asked.
         """
-        with self._lock:
+        with self._lock.now:
             if self._current is not None and stale is not None and self._current != stale:
                 return self._current
             self._current = None
@@ -157,7 +155,8 @@ class CachedCredentials(Generic[C]):
     def _renew(self, held: C | None) -> C:
         now = self._clock()
         try:
-            fresh = self._provider()
+            with undivided():
+                fresh = self._provider()
         except Exception:
             if held is None or held.expires_at is None or held.expires_at <= now:
                 raise
@@ -174,15 +173,3 @@ class CachedCredentials(Generic[C]):
             lifetime = fresh.expires_at - now
             self._renew_at = fresh.expires_at - min(self._refresh_before, lifetime / 2)
         return fresh
-
-
-_instances: weakref.WeakSet[CachedCredentials[Any]] = weakref.WeakSet()
-
-
-def _new_locks_after_fork() -> None:
-    # A lock that another thread held at the moment of the fork would stay held in the child for ever.
-    for instance in list(_instances):
-        instance._lock = threading.Lock()  # noqa: SLF001 - this function is part of the class' own file
-
-
-os.register_at_fork(after_in_child=_new_locks_after_fork)

@@ -110,7 +110,8 @@ def locked(path: Path, timeout: float) -> Iterator[None]:
         yield
         os.ftruncate(handle, 0)
     finally:
-        os.close(handle)  # lets go of the lock, too
+        fcntl.flock(handle, fcntl.LOCK_UN)  # a child forked meanwhile has the handle too, and keeps it open
+        os.close(handle)
 
 
 def _acquire(handle: int, path: Path, timeout: float) -> None:

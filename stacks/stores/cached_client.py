@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
+
+from stacks.forks import ProcessLock, undivided
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -20,7 +21,7 @@ class ClientOfProcess(Generic[C, T]):
     def __init__(self, make: Callable[[C], T], credentials: Callable[[], C]) -> None:
         self._make = make
         self._credentials = credentials
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._held: tuple[int, C, T] | None = None
 
     def get(self) -> T:
@@ -29,9 +30,7 @@ class ClientOfProcess(Generic[C, T]):
         held = self._held
         if held is not None and held[0] == pid and held[1] == now:
             return held[2]
-        if held is not None and held[0] != pid:
-            self._lock = threading.Lock()  # the parent may have held it when it forked
-        with self._lock:
+        with self._lock.now, undivided():
             held = self._held
             if held is None or held[0] != pid or held[1] != now:
                 held = self._held = (pid, now, self._make(now))

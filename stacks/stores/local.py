@@ -271,6 +271,7 @@ def locked(directory: str) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
+        fcntl.flock(handle, fcntl.LOCK_UN)  # a child forked meanwhile has the handle too, and keeps it open
         os.close(handle)
 
 

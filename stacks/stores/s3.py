@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -11,15 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from stacks.credentials import AwsCredentials, CachedCredentials, Credentials
 from stacks.errors import MissingExtraError, StoreConfigError
+from stacks.forks import ProcessLock, undivided
 from stacks.stores import s3_copy, s3_errors
 from stacks.stores.keyed import KeyedArtifactStore
 from stacks.stores.paths import split_scheme
 from stacks.stores.s3_config import ODD_FOR_OBSTORE, parse_settings
+from stacks.stores.s3_listing import Page, from_botocore, list_keys, parse_page
+from stacks.stores.s3_upload import MultipartUpload
 from stacks.stores.types import Condition, Data, Entry, FileStat, PathType, Upload, bare_etag
 
 if TYPE_CHECKING:
     from stacks.stores.s3_clients import S3Clients
-    from stacks.stores.s3_listing import Page
 
 R = TypeVar("R")
 _READ_TRIES = 3
@@ -61,7 +62,7 @@ class S3ArtifactStore(KeyedArtifactStore):
         self._prefix = f"{prefix}/" if prefix else ""
         self._live: S3Clients | None = None
         self._whole_without_range = False  # learnt: some services answer a range that is all with all
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._cached: CachedCredentials[AwsCredentials] | None = None
 
     @classmethod
@@ -92,9 +93,7 @@ class S3ArtifactStore(KeyedArtifactStore):
                 held = AwsCredentials(*keys)
                 provider = lambda: held  # noqa: E731 - one of three
             else:
-                from stacks.stores.s3_clients import implicit_credentials
-
-                provider = implicit_credentials
+                provider = _implicit
             self._cached = CachedCredentials(provider)
         return self._cached
 
@@ -102,20 +101,19 @@ class S3ArtifactStore(KeyedArtifactStore):
         live = self._live
         if live is not None and live.pid == os.getpid():
             return live
-        try:
-            from stacks.stores.s3_clients import S3Clients
-        except ImportError as error:
-            raise MissingExtraError(
-                f"the S3 artifact store needs a package that is not installed: {error.name}",
-                hint="pip install 'stack-provisioner[s3]'",
-                extra="s3",
-            ) from error
-        if live is not None:  # a child process: the parent's lock may have been held when it forked
-            self._lock = threading.Lock()
-        with self._lock:
-            if self._live is None or self._live.pid != os.getpid():
-                self._live = S3Clients(self.bucket, self._settings, self.live_credentials)
-            return self._live
+        with self._lock.now, undivided():
+            try:
+                from stacks.stores.s3_clients import S3Clients
+            except ImportError as error:
+                raise MissingExtraError(
+                    f"the S3 artifact store needs a package that is not installed: {error.name}",
+                    hint="pip install 'stack-provisioner[s3]'",
+                    extra="s3",
+                ) from error
+            live = self._live
+            if live is None or live.pid != os.getpid():
+                live = self._live = S3Clients(self.bucket, self._settings, self.live_credentials)
+            return live
 
     def _run(self, call: Callable[[S3Clients], R], *, tries: int = 1) -> R:
         """Do it; once more with new credentials if they have expired, ``tries`` times if the line breaks."""
@@ -314,8 +312,6 @@ class S3ArtifactStore(KeyedArtifactStore):
             raise self._changed(key) from error
 
     def _upload(self, key: str, condition: Condition) -> Upload:
-        from stacks.stores.s3_upload import MultipartUpload
-
         def check() -> None:
             found = self._head(key)
             if condition.absent and found is not None:
@@ -334,14 +330,10 @@ class S3ArtifactStore(KeyedArtifactStore):
         )
 
     def _list(self, key: str, *, deep: bool) -> Iterator[Entry]:
-        from stacks.stores.s3_listing import list_keys
-
         prefix = f"{self._prefix}{key}/" if key else self._prefix
         return list_keys(self._list_page, self.bucket, prefix, deep=deep, root=len(self._prefix))
 
     def _list_page(self, request: dict[str, Any]) -> Page:
-        from stacks.stores.s3_listing import from_botocore, parse_page
-
         def fetch(clients: S3Clients) -> Page:
             if clients.wire is not None:
                 answer = clients.wire.get("list_objects_v2", request)
@@ -398,3 +390,9 @@ class S3ArtifactStore(KeyedArtifactStore):
             raise s3_errors.NonsenseError("an object without etag and time")
         modified, etag = found["LastModified"], found.get("ETag")
         return FileStat(self._uri(key), size, modified, etag, found.get("VersionId"))
+
+
+def _implicit() -> AwsCredentials:
+    from stacks.stores.s3_clients import implicit_credentials
+
+    return implicit_credentials()

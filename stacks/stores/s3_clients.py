@@ -8,8 +8,8 @@ credentials: what it resolved is what obstore is given.
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - socket would load it with the first connection, in the middle of a fork
 import os
-import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, Credentials, ReadOnlyCredentials
 
+from stacks import forks
 from stacks.credentials import AwsCredentials, CachedCredentials
 from stacks.errors import CredentialsMissingError, MissingExtraError
 from stacks.stores.s3_config import S3Settings
@@ -32,15 +33,6 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 10  # seconds
 READ_TIMEOUT = 60  # seconds without a byte
 ATTEMPTS = 5
-_forked_with_obstore = False
-
-
-def _after_fork() -> None:
-    global _forked_with_obstore  # noqa: PLW0603 - a fact about the process
-    _forked_with_obstore = _forked_with_obstore or "obstore" in sys.modules
-
-
-os.register_at_fork(after_in_child=_after_fork)
 
 
 def implicit_credentials(profile: str | None = None) -> AwsCredentials:
@@ -74,10 +66,11 @@ class S3Clients:
         self.wire = _make_wire(settings, credentials)
         self.fast: S3Store | None = None
         self.fast_put: S3Store | None = None
-        if settings.fast_reads and not _forked_with_obstore:
+        if settings.fast_reads and forks.obstore_is_usable():
             self.obstore = _import_obstore()
             self.fast = _make_fast(self.obstore, bucket, settings, self.sdk, credentials)
             self.fast_put = self.fast if settings.fast_writes else None
+            forks.keep_in_children(self)
 
     def additional_for(self, operation: str, additional: dict[str, Any]) -> dict[str, Any]:
         """Those of ``s3_additional_kwargs`` that an operation knows."""

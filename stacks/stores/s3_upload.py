@@ -11,11 +11,13 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stacks.stores import s3_errors
-from stacks.stores.s3_clients import S3Clients
 from stacks.stores.types import ALWAYS, Condition, bare_etag
+
+if TYPE_CHECKING:
+    from stacks.stores.s3_clients import S3Clients
 
 UNDER_WAY = 4  # parts at once: 64 MiB of memory, and enough for a 10 Gbit/s line
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,7 +29,10 @@ class Sink:
 
 
 class FileWriter(io.BufferedIOBase):
-    """A binary file being written; ``Sink.part_size`` bytes at most wait in it."""
+    """A binary file being written; ``Sink.part_size`` bytes at most wait in it.
+
+    It belongs to the process that opened it: a forked child has a copy, and neither finishes nor aborts it.
+    """
 
     def __init__(self, sink: Sink, name: str, mode: str) -> None:
         super().__init__()
@@ -41,6 +45,7 @@ class FileWriter(io.BufferedIOBase):
         self._parts = 0
         self._upload: Upload | None = None
         self._failed = False
+        self._pid = os.getpid()
 
     def writable(self) -> bool:
         return True
@@ -48,9 +53,16 @@ class FileWriter(io.BufferedIOBase):
     def tell(self) -> int:
         return self._position
 
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this process got the file by a fork."""
+        return self._pid != os.getpid()
+
     def write(self, data: object) -> int:
         if self.closed:
             raise ValueError(f"{self.name} is closed")
+        if self.is_inherited:
+            raise io.UnsupportedOperation(f"{self.name} was opened by another process, which is writing it")
         view = memoryview(data).cast("B")  # type: ignore[arg-type] # io's contract: any bytes-like object
         length = len(view)
         try:
@@ -81,7 +93,7 @@ class FileWriter(io.BufferedIOBase):
     def close(self) -> None:
         if self.closed:
             return
-        if self._failed:
+        if self._failed or self.is_inherited:
             self.abort()
             return
         try:
@@ -104,7 +116,7 @@ class FileWriter(io.BufferedIOBase):
         """
         upload, self._upload = self._upload, None
         try:
-            if upload is not None:
+            if upload is not None and not self.is_inherited:
                 upload.abort()
         except (StacksError, OSError) as error:
             logger.warning("%s: the parts of a dropped write may still be there: %s", self.name, error)
@@ -127,9 +139,8 @@ class FileWriter(io.BufferedIOBase):
             self.abort()
 
     def __del__(self) -> None:
-        if getattr(self, "_waiting", None) is not None and not self.closed:
-            logger.warning("%s was never closed: what was written to it is dropped", self.name)
-            self.abort()
+        if getattr(self, "_pid", None) is not None and not self.closed:
+            _drop(self)
 
 
 class TextWriter(io.TextIOWrapper):
@@ -151,8 +162,18 @@ class TextWriter(io.TextIOWrapper):
         else:
             self._binary.abort()
 
+    def close(self) -> None:
+        if self._binary.is_inherited:
+            self._binary.abort()  # before what waits in this wrapper would be written
+        super().close()
+
     def __del__(self) -> None:
         binary = getattr(self, "_binary", None)
         if binary is not None and not binary.closed:
-            logger.warning("%s was never closed: what was written to it is dropped", binary.name)
-            binary.abort()
+            _drop(binary)
+
+
+def _drop(file: FileWriter) -> None:
+    if not file.is_inherited:
+        logger.warning("%s was never closed: what was written to it is dropped", file.name)
+    file.abort()
