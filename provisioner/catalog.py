@@ -11,12 +11,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from provisioner.providers.aws import AWS
+from provisioner.providers.azure import AZURE
 from provisioner.providers.base import NameRule, Provider
+from provisioner.providers.gcp import GCP
 from provisioner.providers.local import LOCAL
 
 __all__ = ["PROVIDERS", "NameRule", "Provider", "by_flavor"]
 
-PROVIDERS: Mapping[str, Provider] = MappingProxyType({provider.name: provider for provider in (LOCAL, AWS)})
+PROVIDERS: Mapping[str, Provider] = MappingProxyType(
+    {provider.name: provider for provider in (LOCAL, AWS, GCP, AZURE)}
+)
 
 
 def by_flavor(flavor: str) -> Provider | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from provisioner.catalog import PROVIDERS
 from provisioner.errors import CredentialsError, NotEmptyError, ProtectedError, SafetyError
 from provisioner.terraform.session import PlanOutcome
 from provisioner.verify.base import Contents
@@ -117,14 +118,15 @@ def _lost_buckets(work: Work, outcome: PlanOutcome) -> list[tuple[str, str]]:
 
 
 def _lost_stores(work: Work, outcome: PlanOutcome) -> list[str]:
-    """The stores whose bucket this plan deletes or replaces, by the names they were applied under."""
+    """The stores whose bucket, or its key, this plan takes away, by the names they were applied under."""
     renamed = {store.name: store.renamed_from for store in work.manifest.artifact_stores}
     before = work.applied_manifest()
     known = {store.name for store in before.artifact_stores} if before else set()
+    vital = {work.cloud.bucket_resource, *PROVIDERS[work.manifest.provider].key_resources}
     lost = []
     for change in outcome.stream.planned:
         match = _OF_STORE.fullmatch(change.address)
-        if match and match[2] == work.cloud.bucket_resource and change.action in {"delete", "replace"}:
+        if match and match[2] in vital and change.action in {"delete", "replace"}:
             name = match[1]
             lost.append(name if name in known else renamed.get(name) or name)
-    return lost
+    return [*dict.fromkeys(lost)]

@@ -202,6 +202,7 @@ AWS = Aws(
     modules=MappingProxyType({"artifact_store": "aws/artifact-store", "connector": "aws/service-connector"}),
     bucket_rule=_S3_BUCKET,
     verifier="provisioner.verify.aws",
+    reader="provisioner.live.aws",
     auth_methods=("iam-role", "implicit", "secret-key"),
     identity_methods=frozenset({"iam-role"}),
     secret_methods=frozenset({"secret-key"}),

@@ -7,7 +7,7 @@ anybody or imports a cloud's SDK; that is what ``verifier`` names a module for.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,8 @@ class Provider:
     bucket_rule: NameRule
     verifier: str
     """The module with ``connect(manifest, places) -> Cloud``."""
+    reader: str
+    """The module with ``connect(manifest) -> Reader``, for drift without Terraform."""
     auth_methods: tuple[str, ...]
     """What a manifest may ask for; the first is the default."""
     identity_methods: frozenset[str] = frozenset()
@@ -66,6 +68,8 @@ class Provider:
     """Those that take their credentials from the secret that ``authentication_secret`` names."""
     minted_methods: frozenset[str] = frozenset()
     """Identity methods with a static credential, which the verifier mints into a secret after the apply."""
+    key_resources: frozenset[str] = frozenset()
+    """Resources of a store's module, as ``type.name``, without which its objects cannot be read."""
     connector_type: str | None = None
     resource_type: str | None = None
     required_fields: frozenset[str] = frozenset()
@@ -139,6 +143,13 @@ class Provider:
         """The connectors for which an identity is created: not those with credentials of their own."""
         return [item for item in manifest.connectors if item.auth_method in self.identity_methods]
 
+    def problems(
+        self,
+        manifest: Manifest,  # noqa: ARG002  # for those that have rules of their own
+    ) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """What does not hold between fields on this provider alone: the place, and the sentence about it."""
+        yield from ()
+
     # --- Terraform ----------------------------------------------------------------------------------------
 
     def variables(self, manifest: Manifest) -> dict[str, Any]:
@@ -203,7 +214,17 @@ class Provider:
             "read-only": "list and read objects, read old versions",
         }[connector.access]
 
+    def trusted(self, connector: Connector) -> str:
+        """In words, who may use a connector's identity."""
+        if connector.auth_method in self.minted_methods:
+            return f"whoever has the secret {connector.authentication_secret}"
+        return ", ".join(connector.trusted_principals) or "whoever applies this"
+
     # --- records of the runtime ---------------------------------------------------------------------------
+
+    def runtime_method(self, connector: Connector) -> str:
+        """The auth method that a connector is registered with: the runtime's word for the manifest's."""
+        return connector.auth_method
 
     def store_config(
         self,

@@ -34,5 +34,6 @@ LOCAL = Provider(
     modules=MappingProxyType({"artifact_store": "local/artifact-store"}),
     bucket_rule=_LOCAL_DIRECTORY,
     verifier="provisioner.verify.local",
+    reader="provisioner.live.local",
     auth_methods=("none",),
 )

@@ -6,8 +6,8 @@ Each provider's module (``Provider.verifier`` in the catalog) has ``connect(mani
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from provisioner.catalog import PROVIDERS
 from provisioner.errors import ProvisionError
 from provisioner.journal import Intent
-from provisioner.manifest import Manifest
+from provisioner.manifest import Connector, Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,27 @@ class Contents:
         objects = f"{self.objects} {'object' if self.objects == 1 else 'objects'}"
         versions = f"{self.versions} old {'version' if self.versions == 1 else 'versions'}"
         return f"{more}{objects} and {versions} (for example {names})"
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """A static credential: ``values`` as the connector's fields are named, ``says`` when it ends."""
+
+    values: Mapping[str, str] = field(repr=False)
+    says: str
+
+
+class Minter(Protocol):
+    """What a cloud with ``minted_methods`` does; ``output`` is what Terraform said of the connector."""
+
+    def mint(self, connector: Connector, output: Mapping[str, Any]) -> Minted:
+        """A new static credential of a connector's identity. It never enters Terraform's state."""
+
+    def holds(self, output: Mapping[str, Any], values: Mapping[str, str]) -> bool:
+        """Whether the ``values`` of a secret are a credential of that identity that still exists."""
+
+    def revoke(self, values: Mapping[str, str]) -> None:
+        """End the credential in a secret's ``values``; one that is gone already is no error."""
 
 
 class Cloud(Protocol):

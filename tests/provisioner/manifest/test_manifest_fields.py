@@ -8,6 +8,7 @@ import pytest
 from manifest_samples import EVERYTHING, FIVE_LINES, LOCAL, ProblemsOf
 from pydantic import ValidationError
 
+from provisioner.catalog import PROVIDERS
 from provisioner.errors import ManifestError
 from provisioner.manifest import generated_bucket, parse_manifest
 
@@ -104,8 +105,16 @@ stack: {artifact_store: prod_store, activate: perhaps}
         ("name: ml-prod", "name: ml-\u0440rod", 'U+0440 CYRILLIC SMALL LETTER ER, which looks like "p"'),
         ("name: ml-prod", "name: ml\u2010prod", 'U+2010 HYPHEN, which looks like "-"'),
         ("name: ml-prod", "name: ml-prod\uff11", 'U+FF11 FULLWIDTH DIGIT ONE, which looks like "1"'),
-        ("provider: aws", "provider: asw", 'provider: found "asw"; available: aws, local'),
-        ("provider: aws", "provider: gcp", 'provider: found "gcp"; available: aws, local'),
+        (
+            "provider: aws",
+            "provider: asw",
+            f'provider: found "asw"; available: {", ".join(sorted(PROVIDERS))}',
+        ),
+        (
+            "provider: aws",
+            "provider: gce",
+            f'provider: found "gce"; available: {", ".join(sorted(PROVIDERS))}',
+        ),
         (
             "region: eu-west-1",
             "region: Ireland",
