@@ -10,16 +10,44 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import stacks.fileio as fileio
+    from stacks.artifacts import ArtifactVersion, PipelineRun, StepRun
     from stacks.client import Client
     from stacks.errors import StacksError
+    from stacks.materializers import BaseMaterializer
+    from stacks.pipelines import ArtifactConfig, load_artifact, pipeline, save_artifact, step
     from stacks.stack import Stack
     from stacks.state import StateFile
     from stacks.stores.base import BaseArtifactStore
 
-__all__ = ["BaseArtifactStore", "Client", "Stack", "StacksError", "StateFile", "fileio"]
+__all__ = [
+    "ArtifactConfig",
+    "ArtifactVersion",
+    "BaseArtifactStore",
+    "BaseMaterializer",
+    "Client",
+    "PipelineRun",
+    "Stack",
+    "StacksError",
+    "StateFile",
+    "StepRun",
+    "fileio",
+    "load_artifact",
+    "pipeline",
+    "save_artifact",
+    "step",
+]
 
 _HOMES = {
+    "ArtifactConfig": "stacks.pipelines",
+    "ArtifactVersion": "stacks.artifacts",
     "BaseArtifactStore": "stacks.stores.base",
+    "BaseMaterializer": "stacks.materializers",
+    "PipelineRun": "stacks.artifacts",
+    "StepRun": "stacks.artifacts",
+    "load_artifact": "stacks.pipelines",
+    "pipeline": "stacks.pipelines",
+    "save_artifact": "stacks.pipelines",
+    "step": "stacks.pipelines",
     "Client": "stacks.client",
     "StacksError": "stacks.errors",
     "Stack": "stacks.stack",

@@ -1,79 +1,127 @@
-"""The way in: what is registered, as working stacks, artifact stores and connectors, and the registration."""
+"""The way in: what is registered, and the history of what was made with it."""
 
 from __future__ import annotations
 
-from stacks.assembly import assemble
-from stacks.connectors import Connector, create_connector
-from stacks.errors import UnknownComponentError
-from stacks.registration.connectors import ConnectorRegistration
-from stacks.registration.secrets import SecretRegistration
-from stacks.registration.stacks import StackRegistration
-from stacks.registration.stores import StoreRegistration
-from stacks.stack import Stack
-from stacks.state import ArtifactStoreRecord, State
-from stacks.stores.base import BaseArtifactStore
+from typing import TYPE_CHECKING
+
+from stacks.components import Components
+
+if TYPE_CHECKING:
+    from stacks.artifacts import Artifact, ArtifactVersion, History, Page, PipelineRun
+    from stacks.artifacts.filters import Filter
+    from stacks.artifacts.pruning import Prunable
 
 
-class Client(StoreRegistration, ConnectorRegistration, StackRegistration, SecretRegistration):
-    """Everything that one state file knows, read anew at every call.
+class Client(Components):
+    """Everything that one state file knows, and all that the stores of its stacks remember.
 
     ``Client()`` takes the state file in force (``STACKS_STATE``, the nearest ``.stacks/state.json``, the
     user's own); a ``StateFile`` or its location names another. Threads may share a client; so may a parent
     and the processes it forks.
+
+    Artifacts and runs are those of the active stack's store, or of the registered one named ``store``. A
+    filter is a value or ``operator:value`` (``gte:2026-11-20 10:00:00``, ``contains:model``), or a list of
+    them which must all hold; see docs/pipelines.md.
     """
 
-    @property
-    def active_stack(self) -> Stack:
-        """The active stack; raises UnknownComponentError when none is."""
-        return self._stack(self.active_stack_name)
+    def history(self, store: str | None = None) -> History:
+        """All records of a store; raises UnknownComponentError and what making a store raises."""
+        from stacks.artifacts import History
 
-    @property
-    def active_stack_name(self) -> str:
-        """The name of the active stack; raises UnknownComponentError when none is."""
-        state = self.state
-        if state.active_stack is None:
-            there = ", ".join(sorted(state.stacks)[:20])
-            raise UnknownComponentError(
-                f"no stack is active in {self.state_file.location}",
-                hint=f"choose one of {there}: provision stack set NAME"
-                if there
-                else "provision one: `provision init`, then `provision apply`; or register one: `provision "
-                "artifact-store register NAME -f local` and `provision stack register NAME -a NAME --set`",
-                kind="stack",
-            )
-        return state.active_stack
+        return History(self.get_artifact_store(store))
 
-    def get_stack(self, name: str | None = None) -> Stack:
-        """The stack of that name, or the active one; raises UnknownComponentError."""
-        return self.active_stack if name is None else self._stack(name)
+    def get_artifact_version(
+        self, name: str, version: str | int | None = None, *, store: str | None = None
+    ) -> ArtifactVersion:
+        """One version of an artifact, by default the latest; raises ArtifactNotFoundError."""
+        return self.history(store).version(name, version)
 
-    def get_artifact_store(self, name: str | None = None) -> BaseArtifactStore:
-        """The artifact store of that name, or the active stack's.
+    def list_artifact_versions(
+        self,
+        *,
+        name: Filter = None,
+        version: Filter = None,
+        created: Filter = None,
+        tag: Filter = None,
+        pipeline: Filter = None,
+        step: Filter = None,
+        run: Filter = None,
+        type: Filter = None,  # noqa: A002 - the name that the seeds' tool gives it
+        materializer: Filter = None,
+        page: int = 1,
+        size: int | None = None,
+        store: str | None = None,
+    ) -> Page[ArtifactVersion]:
+        """The artifact versions that pass all filters, the newest first; all of them without ``size``.
 
-        The same object as long as its records stay as they are, so that connections and credentials are
-        kept. Raises UnknownComponentError, StoreConfigError, SecretError, InvalidValueError.
+        Raises:
+            InvalidValueError: a filter that does not parse.
         """
-        if name is None:
-            return self.active_stack.artifact_store
-        state = self.state
-        return self._store(state, state.artifact_store(name))
+        return self.history(store).versions(
+            name=name,
+            version=version,
+            created=created,
+            tag=tag,
+            pipeline=pipeline,
+            step=step,
+            run=run,
+            type=type,
+            materializer=materializer,
+            page=page,
+            size=size,
+        )
 
-    def get_connector(self, name: str) -> Connector:
-        """The service connector of that name; raises UnknownComponentError, SecretError."""
-        return create_connector(self.state.connector(name), self.secrets)
+    def list_artifacts(self, *, name: Filter = None, store: str | None = None) -> list[Artifact]:
+        """The artifacts by name, each with its latest version; reads no record."""
+        return self.history(store).artifacts(name)
 
-    def _stack(self, name: str) -> Stack:
-        state = self.state
-        record = state.stack(name)
-        store = self._store(state, state.artifact_store(record.artifact_store))
-        return Stack(record.name, store, record.orchestrator)
+    def delete_artifact_version(
+        self, name: str, version: str | int, *, force: bool = False, store: str | None = None
+    ) -> None:
+        """Delete a version with its files; its number is not given again.
 
-    def _store(self, state: State, record: ArtifactStoreRecord) -> BaseArtifactStore:
-        connector = state.connector(record.connector) if record.connector else None
-        made_from = (record, connector, state.flavors.get(record.flavor))
-        held = self._stores.get(record.name)
-        if held is None or held[0] != made_from:
-            # Threads that come here at once each assemble one; all of them work, and one is kept.
-            held = (made_from, assemble(state, record, self.secrets))
-            self._stores[record.name] = held
-        return held[1]
+        Raises:
+            ArtifactInUseError: a run refers to it, and ``force`` was not asked for.
+            ArtifactNotFoundError: there is none.
+        """
+        self.history(store).delete_version(name, version, force=force)
+
+    def get_pipeline_run(
+        self, pipeline: str, run: str | None = None, *, store: str | None = None
+    ) -> PipelineRun:
+        """A run of a pipeline by its name or id, by default the latest; raises ArtifactNotFoundError.
+
+        A run's name alone will do where no pipeline is called so.
+        """
+        return self.history(store).run(pipeline, run)
+
+    def list_pipeline_runs(
+        self,
+        *,
+        pipeline: Filter = None,
+        name: Filter = None,
+        status: Filter = None,
+        created: Filter = None,
+        tag: Filter = None,
+        page: int = 1,
+        size: int | None = None,
+        store: str | None = None,
+    ) -> Page[PipelineRun]:
+        """The runs that pass all filters, the newest first; all of them without ``size``."""
+        return self.history(store).runs(
+            pipeline=pipeline, name=name, status=status, created=created, tag=tag, page=page, size=size
+        )
+
+    def delete_pipeline_run(self, pipeline: str, run: str, *, store: str | None = None) -> None:
+        """Forget a run; the artifacts that it made stay until they are pruned."""
+        self.history(store).delete_run(pipeline, run)
+
+    def prune_artifacts(self, *, dry_run: bool = False, store: str | None = None) -> Prunable:
+        """Remove the artifacts of deleted runs and what died runs left; with ``dry_run`` only say what."""
+        from stacks.artifacts.pruning import prunable, prune
+
+        history = self.history(store)
+        found = prunable(history)
+        if not dry_run:
+            prune(history, found)
+        return found

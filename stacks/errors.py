@@ -32,6 +32,14 @@
     │   ├── UnknownComponentError       no component of that name                        (LookupError)
     │   ├── ComponentExistsError        the name is taken
     │   └── ComponentInUseError         something else still needs it
+    ├── ArtifactError                   an artifact version, or the history of a store
+    │   ├── ArtifactNotFoundError       no such artifact version, pipeline or run        (LookupError)
+    │   ├── ArtifactInUseError          a run still refers to it
+    │   ├── RunExistsError              a run of that pipeline has the name already
+    │   ├── DamagedArtifactError        what is stored is not what was recorded
+    │   ├── NewerRecordError            a newer release of this library wrote the record
+    │   └── MaterializerError           a value cannot be stored, or not be loaded as what it was (TypeError)
+    ├── PipelineError                   a step or a pipeline that does not fit together  (TypeError)
     ├── InvalidNameError                a name that breaks the naming rules              (ValueError)
     └── InvalidValueError               an option or attribute that does not hold        (ValueError)
 
@@ -254,8 +262,55 @@ class ComponentInUseError(ComponentError):
         self.users = users
 
 
+class ArtifactError(StacksError):
+    """Something about the artifacts of a store: ``name`` is the artifact's or the run's."""
+
+    def __init__(self, message: str, *, hint: str | None = None, name: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.name = name
+
+
+class ArtifactNotFoundError(ArtifactError, LookupError):
+    """No artifact version, pipeline or run of that name is recorded in the store."""
+
+
+class ArtifactInUseError(ArtifactError):
+    """A run still refers to the artifact version: ``users`` are the names of those runs."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        name: str | None = None,
+        users: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, hint=hint, name=name)
+        self.users = users
+
+
+class RunExistsError(ArtifactError):
+    """A run of that pipeline has the name already."""
+
+
+class DamagedArtifactError(ArtifactError):
+    """What is stored is not what was recorded: a file is missing, or its digest is another one."""
+
+
+class NewerRecordError(ArtifactError):
+    """A record in the store has a schema newer than this release of the library knows."""
+
+
+class MaterializerError(ArtifactError, TypeError):
+    """A value cannot be stored, or what is stored cannot become the value that it was."""
+
+
+class PipelineError(StacksError, TypeError):
+    """A step or a pipeline that does not fit together: outputs, parameters, the place where it is called."""
+
+
 class InvalidNameError(StacksError, ValueError):
-    """A name of a component, stack or secret that breaks the naming rules."""
+    """A name of a component, stack, secret, pipeline, step or artifact that breaks the naming rules."""
 
 
 class InvalidValueError(StacksError, ValueError):

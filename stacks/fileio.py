@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import IO, Any
 
-from stacks.client import Client
+from stacks.components import Components
 from stacks.routing import Router
 from stacks.state import StateFile
 from stacks.stores.base import BaseArtifactStore
@@ -140,7 +140,7 @@ def _store(path: PathType) -> BaseArtifactStore:
     file = StateFile.locate()
     router = _routers.get(file.location)
     if router is None:
-        router = _routers[file.location] = Router(Client(file))
+        router = _routers[file.location] = Router(Components(file))
     return router.store_for(path)
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stacks.client import Client
+from stacks.components import Components
 from stacks.errors import PathOutsideStoreError, StoreConfigError, UnknownComponentError, UnknownSchemeError
 from stacks.state import State
 from stacks.stores.base import BaseArtifactStore
@@ -37,7 +37,7 @@ class Router:
     file system.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Components) -> None:
         self.client = client
         self.plain = LocalArtifactStore("/", name="local files")
         self._made_from: State | None = None

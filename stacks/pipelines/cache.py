@@ -1,0 +1,84 @@
+"""Whether an identical step has run on this store before, by whomever."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from stacks.artifacts import ArtifactVersion, History, layout
+from stacks.artifacts.records import CacheEntry, Ref, cache_json, canonical, parse_cache_entry
+from stacks.errors import ArtifactError, MaterializerError
+from stacks.materializers.registry import name_of
+from stacks.pipelines.code import Unknowable, code_of
+from stacks.pipelines.graph import Invocation
+from stacks.pipelines.step import Step
+
+logger = logging.getLogger(__name__)
+
+READ_UP_TO = 8 * 1024 * 1024
+"""Bytes of a cached output up to which its content is compared before it is used; of a larger one, its sizes.
+Whatever its size, it is compared when a step loads it."""
+
+_SCHEMA = 1  # changed when two keys that were equal should not be
+
+
+def cache_key(invocation: Invocation, digests: Mapping[str, str]) -> str | None:
+    """The key of a step: its code and what it declares, its parameters, and the content of its inputs.
+
+    None for a step that cannot be cached: what it does depends on something without a text.
+    """
+    step = invocation.step
+    code = step.code()
+    if code is None:
+        logger.info("the step %s closes over a value that is not plain: it is not cached", invocation.name)
+        return None
+    try:
+        materializers = _materializers(step)
+    except (Unknowable, MaterializerError):
+        return None
+    parts = {
+        "schema": _SCHEMA,
+        "code": code,
+        "outputs": [[one.name, one.named] for one in step.outputs.each],
+        "several": step.outputs.several,
+        "materializers": materializers,
+        "parameters": invocation.parameters,
+        "inputs": digests,
+    }
+    return hashlib.sha256(canonical(parts)).hexdigest()
+
+
+def _materializers(step: Step) -> list[Any]:
+    found: list[Any] = []
+    for output in step.outputs.each:
+        kind = step.materializer(output.name)
+        found.append(None if kind is None else [name_of(kind), code_of(kind.save)])
+    return found
+
+
+def cached_outputs(history: History, key: str) -> dict[str, ArtifactVersion] | None:
+    """The outputs of a step with that key, if it has run and they are still there.
+
+    A look-up that finds nothing is one small read.
+    """
+    path = history.at(layout.cached(key))
+    try:
+        entry = parse_cache_entry(history.store.read_many([path])[0], path)
+        found = history.versions_of(list(entry.outputs.values()))
+    except FileNotFoundError:
+        return None
+    except ArtifactError as error:
+        logger.info("a cached output is not used: %s", error)
+        return None
+    for version in found:
+        if not history.is_there(version.record, read_up_to=READ_UP_TO):
+            logger.warning("%s is damaged or gone: the step that made it runs again", version.uri)
+            return None
+    return dict(zip(entry.outputs, found, strict=True))
+
+
+def remember(history: History, key: str, outputs: Mapping[str, Ref]) -> None:
+    """Let others find the outputs of a step; later ones take the place of earlier ones."""
+    history.store.write_many([(history.at(layout.cached(key)), cache_json(CacheEntry(outputs)))])

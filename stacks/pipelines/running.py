@@ -1,0 +1,263 @@
+"""The orchestrator `default`: the steps of a run, one after the other, in this process."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from stacks.artifacts import ArtifactVersion, History, PipelineRun
+from stacks.artifacts.machine import host, this_process, user
+from stacks.artifacts.names import check_name
+from stacks.artifacts.records import (
+    CACHED,
+    COMPLETED,
+    FAILED,
+    RUNNING,
+    STOPPED,
+    ArtifactRecord,
+    Failure,
+    Producer,
+    Ref,
+    RunRecord,
+    StepRecord,
+    now,
+)
+from stacks.artifacts.writing import save_version
+from stacks.errors import DamagedArtifactError, PipelineError, RunExistsError
+from stacks.pipelines.cache import cache_key, cached_outputs, remember
+from stacks.pipelines.context import StepContext, running
+from stacks.pipelines.declared import Output
+from stacks.pipelines.graph import Graph, Invocation, StepArtifact, filled
+from stacks.pipelines.journal import Journal
+from stacks.pipelines.pipeline import PipelineOptions
+from stacks.stack import Stack
+from stacks.stores.parallel import run_all
+
+logger = logging.getLogger(__name__)
+
+_SCALARS = (type(None), bool, int, float, str, bytes)
+_MESSAGE = 2000  # characters of an error that are recorded
+
+
+def run_pipeline(
+    graph: Graph, stack: Stack, options: PipelineOptions, parameters: Mapping[str, Any]
+) -> PipelineRun:
+    """Run all steps; the first that fails ends the run, and its exception reaches the caller.
+
+    Raises:
+        RunExistsError: a run of that name is recorded.
+        Exception: whatever a step, or a hook, raises.
+    """
+    history = History(stack.artifact_store)
+    record, journal = _begin(graph, stack, options, parameters)
+    logger.info("run %s of the pipeline %s on the stack %s", record.name, record.pipeline, stack.name)
+    try:
+        _Steps(graph, history, record, journal).run()
+        record.status = COMPLETED
+    except BaseException as error:
+        record.status = FAILED if isinstance(error, Exception) else STOPPED
+        record.error = _failure(error)
+        raise
+    finally:
+        record.ended = now()
+        journal.end()
+    if options.on_success is not None:
+        options.on_success()
+    return PipelineRun(history, record)
+
+
+def _begin(
+    graph: Graph, stack: Stack, options: PipelineOptions, parameters: Mapping[str, Any]
+) -> tuple[RunRecord, Journal]:
+    while True:
+        created = now()
+        pattern = options.run_name or f"{graph.pipeline}-{{date}}-{{time}}"
+        name = pattern.replace("{date}", f"{created:%Y_%m_%d}").replace("{time}", f"{created:%H_%M_%S_%f}")
+        record = RunRecord(
+            id=uuid.uuid4().hex,
+            name=check_name(name, "a run"),
+            pipeline=graph.pipeline,
+            created=created,
+            parameters=parameters,
+            tags=tuple(options.tags),
+            stack=stack.name,
+            user=user(),
+            host=host(),
+            process=this_process(),
+            python=platform.python_version(),
+            steps={
+                one.name: StepRecord(one.name, parameters=one.parameters, after=one.after)
+                for one in graph.invocations.values()
+            },
+        )
+        journal = Journal(stack.artifact_store, record)
+        try:
+            journal.begin()
+        except RunExistsError:
+            if options.run_name is not None:
+                raise
+            continue  # another one began in the same microsecond
+        return record, journal
+
+
+class _Steps:
+    """The steps of one run, and what has come out of them so far."""
+
+    def __init__(self, graph: Graph, history: History, record: RunRecord, journal: Journal) -> None:
+        self._graph = graph
+        self._history = history
+        self._record = record
+        self._journal = journal
+        self._made: dict[str, dict[str, ArtifactVersion]] = {}
+        self._scalars: dict[Ref, Any] = {}
+
+    def run(self) -> None:
+        for invocation in self._graph.invocations.values():
+            self._run(invocation, use_cache=self._cache_is_on(invocation))
+
+    def _cache_is_on(self, invocation: Invocation) -> bool:
+        own = invocation.step.options.enable_cache
+        return own if own is not None else self._graph.enable_cache is not False
+
+    def _run(self, invocation: Invocation, *, use_cache: bool) -> None:
+        record = self._record.steps[invocation.name]
+        record.status, record.started, record.ended, record.error = RUNNING, now(), None, None
+        self._journal.note()
+        context = StepContext(self._history, self._record.pipeline, self._record.name, invocation.name)
+        try:
+            self._note_inputs(invocation, record)
+            if not (use_cache and self._take_from_cache(invocation, record)):
+                self._execute(invocation, record, context)
+        except BaseException as error:
+            record.status = FAILED if isinstance(error, Exception) else STOPPED
+            record.error = _failure(error)
+            record.outputs = {**record.outputs, **context.saved}
+            error.add_note(f"in the step {invocation.name} of the run {self._record.name}")
+            if invocation.step.options.on_failure is not None:
+                invocation.step.options.on_failure(error)
+            raise
+        finally:
+            record.ended = now()
+            self._journal.note()
+        logger.info("step %s: %s in %s", invocation.name, record.status, record.ended - record.started)
+
+    def _note_inputs(self, invocation: Invocation, record: StepRecord) -> None:
+        """Which artifacts go in; with the content of those, the key is known."""
+        found = {place: self._source(source) for place, source in invocation.inputs.items()}
+        record.inputs = {place: version.record.ref for place, version in found.items()}
+        digests = {place: version.digest for place, version in found.items()}
+        record.cache_key = cache_key(invocation, digests)
+
+    def _source(self, source: StepArtifact | ArtifactVersion) -> ArtifactVersion:
+        if isinstance(source, StepArtifact):
+            return self._made[source.step][source.output]
+        if not source.uri.startswith(f"{self._history.store.path}/"):
+            raise PipelineError(
+                f"the artifact {source.name} lies in another store: {source.uri}",
+                hint="load it in a step of this pipeline, or copy it: provision artifact-store migrate",
+            )
+        return source
+
+    def _take_from_cache(self, invocation: Invocation, record: StepRecord) -> bool:
+        if record.cache_key is None:
+            return False
+        found = cached_outputs(self._history, record.cache_key)
+        if found is None:
+            return False
+        self._made[invocation.name] = found
+        record.outputs = {name: version.record.ref for name, version in found.items()}
+        record.status = CACHED
+        return True
+
+    def _execute(self, invocation: Invocation, record: StepRecord, context: StepContext) -> None:
+        values = self._load_inputs(invocation, record)
+        arguments = {name: filled(value, name, values) for name, value in invocation.arguments.items()}
+        bound = invocation.step.signature.bind_partial()
+        bound.arguments.update(arguments)
+        mark = running.set(context)
+        try:
+            result = invocation.step.function(*bound.args, **bound.kwargs)
+        finally:
+            running.reset(mark)
+        pairs = _by_output(invocation, result)
+
+        def save(pair: tuple[Output, Any]) -> ArtifactRecord:
+            return self._save(invocation, *pair)
+
+        made = run_all(save, pairs, workers=self._history.store.WORKERS)
+        found = {output.name: one for (output, _), one in zip(pairs, made, strict=True)}
+        self._made[invocation.name] = {
+            name: ArtifactVersion(self._history, one) for name, one in found.items()
+        }
+        for (_, value), one in zip(pairs, made, strict=True):
+            if type(value) in _SCALARS:
+                self._scalars[one.ref] = value
+        record.outputs = {**context.saved, **{name: one.ref for name, one in found.items()}}
+        record.status = COMPLETED
+        if record.cache_key is not None:
+            remember(self._history, record.cache_key, record.outputs)
+        if invocation.step.options.on_success is not None:
+            invocation.step.options.on_success()
+
+    def _save(self, invocation: Invocation, output: Output, value: Any) -> ArtifactRecord:
+        pipeline = self._record.pipeline
+        return save_version(
+            self._history.store,
+            output.artifact(pipeline, invocation.name),
+            value,
+            (pipeline, invocation.name),
+            producer=Producer(pipeline, self._record.name, invocation.name, output.name),
+            materializer=invocation.step.materializer(output.name),
+            tags=output.tags,
+            metadata=output.metadata,
+        )
+
+    def _load_inputs(self, invocation: Invocation, record: StepRecord) -> dict[str, Any]:
+        """The values of the inputs, each loaded anew: no step sees what another one does to its own."""
+        values: dict[str, Any] = {}
+        for place, source in invocation.inputs.items():
+            try:
+                values[place] = self._load(self._source(source))
+            except DamagedArtifactError as error:
+                if not self._make_again(source, error):
+                    raise
+                values[place] = self._load(self._source(source))
+                self._note_inputs(invocation, record)
+        return values
+
+    def _load(self, version: ArtifactVersion) -> Any:
+        ref = version.record.ref
+        return self._scalars[ref] if ref in self._scalars else version.load()
+
+    def _make_again(self, source: StepArtifact | ArtifactVersion, error: DamagedArtifactError) -> bool:
+        """Runs the step again whose cached output is damaged; one that ran just now would do it no better."""
+        if not isinstance(source, StepArtifact) or self._record.steps[source.step].status != CACHED:
+            return False
+        logger.warning("%s: the step %s runs again", error, source.step)
+        self._run(self._graph.invocations[source.step], use_cache=False)
+        return True
+
+
+def _by_output(invocation: Invocation, result: Any) -> list[tuple[Output, Any]]:
+    outputs = invocation.step.outputs
+    if not outputs.several:
+        if not outputs.each and result is not None:
+            raise PipelineError(
+                f"the step {invocation.name} declares no output, and returned a {type(result).__name__}",
+                hint="annotate what it returns; without an annotation it is one output",
+            )
+        return [(one, result) for one in outputs.each]
+    if not isinstance(result, tuple | list) or len(result) != len(outputs.each):
+        got = f"{len(result)} values" if isinstance(result, tuple | list) else f"a {type(result).__name__}"
+        raise PipelineError(
+            f"the step {invocation.name} declares {len(outputs.each)} outputs, and returned {got}",
+            hint=f"return a tuple of: {', '.join(one.name for one in outputs.each)}",
+        )
+    return list(zip(outputs.each, result, strict=True))
+
+
+def _failure(error: BaseException) -> Failure:
+    return Failure(type(error).__qualname__, str(error)[:_MESSAGE])
