@@ -64,10 +64,7 @@ class Session:
 
         ``keep_lock`` installs the very providers of the lock file, or fails.
         """
-        make_private_folder(self._configuration.cache)
-        wanted = self._configuration.text.encode()
-        if self._file_digest(self.workspace.cli_configuration) != hashlib.sha256(wanted).hexdigest():
-            write_private(self.workspace.cli_configuration, wanted)
+        self._configure()
         if self.workspace.read_json(self.workspace.initialised) == self._init_facts():
             return False
         self.workspace.initialised.unlink(missing_ok=True)
@@ -120,6 +117,7 @@ class Session:
 
     def version(self) -> str:
         """The version of Terraform, or of OpenTofu."""
+        self._configure()
         return str(self._json("version", commands.version(self.executable))["terraform_version"])
 
     def show_plan(self) -> dict[str, Any]:
@@ -146,6 +144,13 @@ class Session:
         code, stream = self._run("state", commands.state_push(self.executable, str(state_file)))
         if code != 0:
             raise self._failure("state push", code, stream)
+
+    def _configure(self) -> None:
+        """Write the CLI configuration, which every verb is told of."""
+        make_private_folder(self._configuration.cache)
+        wanted = self._configuration.text.encode()
+        if self._file_digest(self.workspace.cli_configuration) != hashlib.sha256(wanted).hexdigest():
+            write_private(self.workspace.cli_configuration, wanted)
 
     # --- running --------------------------------------------------------------------------------------
 
