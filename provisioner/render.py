@@ -9,15 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
 from provisioner.assets import module_files, templates_root
+from provisioner.backends import StatePlace, place_of
 from provisioner.catalog import PROVIDERS, Provider
 from provisioner.errors import InputError
 from provisioner.hcl import quote
 from provisioner.manifest import Manifest
 from stacks.state.files import make_private_folder, write_private
+
+BACKEND_FILE = "backend.tf"
+"""In a root whose state lies elsewhere: the block that says where."""
 
 MACHINE_VARIABLES = "machine.auto.tfvars.json"
 """Beside the rendering, in a workspace: the variables that only this machine knows."""
@@ -36,6 +41,9 @@ def render(manifest: Manifest) -> dict[str, str]:
         )
         + "\n",
     }
+    place = place_of(manifest)
+    if place is not None:
+        files[BACKEND_FILE] = _backend(place)
     for folder in sorted(provider.modules.values()):
         for name, text in module_files(folder).items():
             files[f"modules/{folder}/{name}"] = text
@@ -43,6 +51,35 @@ def render(manifest: Manifest) -> dict[str, str]:
 
 
 def _root(manifest: Manifest, provider: Provider) -> str:
+    roles = provider.identities(manifest)
+    return _template(provider.template).render(
+        stores=sorted(manifest.artifact_stores, key=lambda store: store.name),
+        roles=sorted(roles, key=lambda connector: connector.name),
+        default_trust=any(not connector.trusted_principals for connector in roles),
+        **provider.template_facts(manifest),
+    )
+
+
+def _backend(place: StatePlace) -> str:
+    """In a file of its own: a backend takes no variables, and a root without one stays as it is."""
+    return _template("backend.tf.j2").render(
+        backend=place.backend.name,
+        minimum=".".join(map(str, (*place.backend.minimum, 0))),
+        width=max(map(len, place.arguments)),
+        arguments=[(name, _literal(value)) for name, value in sorted(place.arguments.items())],
+    )
+
+
+def _literal(value: Any) -> str:
+    """A switch, a text or a map of texts as HCL."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return quote(value)
+    return "{ " + ", ".join(f"{name} = {_literal(item)}" for name, item in sorted(value.items())) + " }"
+
+
+def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates_root()),
         undefined=jinja2.StrictUndefined,
@@ -52,13 +89,7 @@ def _root(manifest: Manifest, provider: Provider) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["quote"] = quote
-    roles = provider.identities(manifest)
-    return environment.get_template(provider.template).render(
-        stores=sorted(manifest.artifact_stores, key=lambda store: store.name),
-        roles=sorted(roles, key=lambda connector: connector.name),
-        default_trust=any(not connector.trusted_principals for connector in roles),
-        **provider.template_facts(manifest),
-    )
+    return environment.get_template(name)
 
 
 # --- onto the disk ------------------------------------------------------------------------------------
@@ -99,7 +130,7 @@ def differing(files: Mapping[str, str], target: Path) -> list[str]:
         if not (target / name).is_file() or (target / name).read_bytes() != text.encode()
     ]
     ours = {folder for provider in PROVIDERS.values() for folder in provider.modules.values()}
-    present = {"main.tf", "terraform.tfvars.json"} | {
+    present = {"main.tf", "terraform.tfvars.json", BACKEND_FILE} | {
         path.relative_to(target).as_posix()
         for folder in ours
         for path in (target / "modules" / folder).glob("*.tf")

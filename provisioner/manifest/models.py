@@ -31,10 +31,13 @@ class StateBackend(_Part):
     """A place for Terraform's state."""
 
     backend: fields.Backend = Field(
-        default="local", description="Kind of place; only `local` is available yet.", examples=["local"]
+        default="local",
+        description="Kind of place: a file beside the stack, or a bucket that several machines share. "
+        "All of them lock.",
+        examples=["s3"],
     )
     bucket: fields.MaybeVisibleAscii = Field(
-        default=None, description="Bucket that holds the state.", examples=["acme-terraform-state"]
+        default=None, description="s3, gcs: bucket that holds the state.", examples=["acme-terraform-state"]
     )
     key: fields.MaybePrefix = Field(
         default=None, description="Key of the state in the bucket.", examples=["stacks/ml-prod"]

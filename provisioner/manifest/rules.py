@@ -10,6 +10,7 @@ from provisioner.manifest.fields import MAX_TAGS
 from provisioner.manifest.findings import Finding, by_rule, said
 from provisioner.manifest.models import ArtifactStore, Connector, Manifest
 from provisioner.manifest.normalise import default_connector_name
+from provisioner.manifest.state_rules import state_rules
 from provisioner.manifest.store_rules import shared_places, store_rules
 from provisioner.manifest.text import shown
 from provisioner.manifest.tree import Loc
@@ -29,7 +30,7 @@ def broken_rules(manifest: Manifest) -> Iterator[Finding]:
     yield from _provider_fields(manifest, provider)
     yield from _compatibility(manifest, provider)
     yield from _tags(manifest)
-    yield from _state(manifest)
+    yield from state_rules(manifest)
     yield from _names(manifest)
     for index, store in enumerate(manifest.artifact_stores):
         yield from store_rules(index, store, manifest, provider)
@@ -88,20 +89,6 @@ def _tags(manifest: Manifest) -> Iterator[Finding]:
         if first != key:
             wrong = f"same tag as {shown(first)} but for its case, which IAM does not tell apart"
             yield Finding(("tags", key), wrong, at_key=True)
-
-
-def _state(manifest: Manifest) -> Iterator[Finding]:
-    backend = manifest.state.backend
-    if backend != "local":
-        yield Finding(
-            ("state", "backend"), f'found "{backend}", which is not available yet; available: local'
-        )
-        return
-    for name in ("bucket", "key"):
-        if said(manifest.state, name):
-            yield Finding(
-                ("state", name), "not for the local backend", at_key=True, because=(("state", "backend"),)
-            )
 
 
 # --- names and references -------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ artifact_stores:
   - name: prod_store
 """
 
-# The second manifest of the documentation, without what is not available yet (another place for the state)
-# and with the endpoint and the adopted things that go together.
+# The second manifest of the documentation, with the endpoint and the adopted things that go
+# together.
 EVERYTHING = """\
 version: 1
 name: ml-prod
@@ -27,7 +27,11 @@ endpoint_url: http://localhost:9000
 compatibility: aws
 tags: {team: ml, env: prod}
 state:
-  backend: local
+  backend: s3
+  bucket: acme-terraform-state
+  key: stacks/ml-prod
+  region: eu-west-1
+  endpoint_url: http://localhost:9000
 artifact_stores:
   - name: prod_store
     bucket: acme-ml-prod

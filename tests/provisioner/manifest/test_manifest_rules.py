@@ -219,10 +219,42 @@ def test_renames_lead_from_a_name_that_is_gone(problems_of: ProblemsOf) -> None:
     assert 'found "old", which artifact_stores[0] was named already' in problems_of(twice)[0]
 
 
-def test_other_backends_are_not_available_yet(problems_of: ProblemsOf) -> None:
-    [problem] = problems_of(FIVE_LINES + "state: {backend: s3, bucket: acme, key: a/b}\n")
-    assert (
-        problem == 'stack.yaml:7:18: state.backend: found "s3", which is not available yet; available: local'
-    )
+def test_each_backend_takes_its_own_fields(problems_of: ProblemsOf) -> None:
+    for state in (
+        "{backend: s3, bucket: acme-state, key: a/b, region: eu-central-1}",
+        "{backend: s3, bucket: acme-state, endpoint_url: 'http://localhost:9000'}",
+        "{backend: gcs, bucket: acme-state, prefix: a/b}",
+        "{backend: azurerm, storage_account: 1acme, container: tf-state, key: a}",
+    ):
+        assert problems_of(FIVE_LINES + f"state: {state}\n") == [], state
     [problem] = problems_of(FIVE_LINES + "state: {bucket: acme}\n")
     assert problem == "stack.yaml:7:9: state.bucket: not for the local backend"
+    missing, other = problems_of(FIVE_LINES + "state: {backend: gcs, key: a}\n")
+    assert missing.endswith("state.bucket: required field is missing: the gcs backend needs it")
+    assert other.endswith("state.key: not for the gcs backend; it takes bucket, prefix, endpoint_url")
+
+
+@pytest.mark.parametrize(
+    ("state", "problem"),
+    [
+        ("{backend: s3, bucket: Acme}", 'state.bucket: found "Acme"; allowed: an S3 bucket name'),
+        ("{backend: gcs, bucket: goog-state}", "bucket names that start with goog belong to Google"),
+        (
+            "{backend: azurerm, storage_account: a-b, container: tf}",
+            'found "a-b"; allowed: a storage account',
+        ),
+        ("{backend: azurerm, storage_account: acme, container: a--b}", 'found "a--b"; allowed: a container'),
+        ("{backend: s3, bucket: acme, key: /a}", "state.key: "),
+        ("{backend: s3, bucket: acme, key: '${file(1)}'}", "state.key: "),
+        ("{backend: http}", "state.backend: "),
+    ],
+)
+def test_names_of_backends_are_checked(problems_of: ProblemsOf, state: str, problem: str) -> None:
+    assert problem in "\n".join(problems_of(FIVE_LINES + f"state: {state}\n"))
+
+
+def test_the_s3_backend_has_to_know_its_region(problems_of: ProblemsOf) -> None:
+    local = FIVE_LINES.replace("provider: aws\nregion: eu-west-1", "provider: local")
+    [problem] = problems_of(local + "state: {backend: s3, bucket: acme}\n")
+    assert "state.region: required field is missing" in problem
+    assert problems_of(local + "state: {backend: s3, bucket: acme, region: eu-west-1}\n") == []
