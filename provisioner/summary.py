@@ -19,8 +19,8 @@ from provisioner.terraform.stream import MASKED, Change
 
 UNKNOWN = "(known after apply)"
 
-_ADDRESS = re.compile(r"^module\.(store|connector)_([A-Za-z0-9_-]+)\.(.+)$")
-_KINDS = {"store": "artifact store", "connector": "connector"}
+_ADDRESS = re.compile(r"^module\.(store|connector|application)_([A-Za-z0-9_-]+)\.(.+)$")
+_KINDS = {"store": "artifact store", "connector": "connector", "application": "application"}
 _VERBS = {"create": "add", "update": "change", "delete": "destroy", "replace": "replace"}
 _IGNORED = frozenset({"tags_all"})  # tags again, with the provider's defaults
 
@@ -113,6 +113,13 @@ def summarise(
     )
 
 
+def split_address(address: str) -> tuple[str, str, str]:
+    """The kind and the name of the component that a resource belongs to, and its address within that."""
+    match = _ADDRESS.match(address)
+    kind, component, resource = match.groups() if match else ("", "", address)
+    return _KINDS.get(kind, ""), component, resource
+
+
 def _resources(
     told: Sequence[Change], detailed: Sequence[Mapping[str, Any]], names: Mapping[str, str]
 ) -> Iterator[ResourceChange]:
@@ -120,12 +127,11 @@ def _resources(
     for change in told:
         if change.action in {"noop", "no-op", "read"}:
             continue
-        match = _ADDRESS.match(change.address)
-        kind, component, resource = match.groups() if match else ("", "", change.address)
+        kind, component, resource = split_address(change.address)
         attributes = tuple(_attributes(by_address.get(change.address, {})))
         yield ResourceChange(
             address=change.address,
-            kind=_KINDS.get(kind, ""),
+            kind=kind,
             component=component,
             resource=resource,
             action=change.action,
@@ -227,9 +233,7 @@ def _grants(manifest: Manifest) -> Iterator[str]:
         where = ", ".join(
             f"{store.name}{f' below {store.prefix}/' if store.prefix else ''}" for store in stores
         )
-        who = ", ".join(connector.trusted_principals) or "whoever applies this"
-        if connector.auth_method in provider.minted_methods:
-            who = f"whoever has the secret {connector.authentication_secret}"
+        who = provider.trusted(connector)
         condition = " with the agreed external id" if connector.external_id else ""
         may = provider.permissions(connector)
         yield f"{connector.name}: {who} may{condition} {may} in {where}, and nothing else"

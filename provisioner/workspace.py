@@ -197,6 +197,10 @@ class Workspace:
         for old in self._copies()[:-_BACKUPS_KEPT]:
             old.unlink()
 
+    def newest_state(self) -> Path | None:
+        """The state as last seen: Terraform's own file, else the newest good copy; None without any."""
+        return self.state if self.state.is_file() else self._newest_good_copy()
+
     def _copies(self) -> list[Path]:
         return sorted((self.path / "backups").glob("*.tfstate"))
 

@@ -178,15 +178,16 @@ def run_fleet(
     lock_timeout: int,
     question: str | None = None,
     changes_code: int = 0,
+    bare: bool = False,
 ) -> Finished:
     """Do ``work`` to all of them, show how far it is, tell what failed and write the reports.
 
     ``question`` is asked once for all; None asks nothing. ``changes_code`` is the exit code of a stack with
-    changes or drift.
+    changes or drift; ``bare`` is for work that needs no Terraform.
     """
     targets = [check_report_path(path) for path in options.report]
     jobs = options.jobs or os.cpu_count() or 1
-    executable = locate(terraform)
+    executable = None if bare else locate(terraform)
     board = Board(len(chosen.stacks))
     place = state_file().location
 

@@ -19,11 +19,11 @@ CHANGES = 2
 """The exit code of a command that found changes, where that was asked for."""
 
 
-def make_engine(terraform: str | None, lock_timeout: int) -> Engine:
-    """The engine, talking to this terminal."""
+def make_engine(terraform: str | None, lock_timeout: int, *, bare: bool = False) -> Engine:
+    """The engine, talking to this terminal; ``bare`` for what needs no Terraform."""
     return Engine(
         state_file=state_file(),
-        executable=locate(terraform),
+        executable=None if bare else locate(terraform),
         on_event=ProgressLines(),
         say=say,
         lock_timeout=lock_timeout,

@@ -312,9 +312,23 @@ def test_the_default_history_rules(aws: World, cloud: Emulator) -> None:
     )
     aws.provision("apply", manifest, "-y")
 
-    (rule,) = cloud.client("s3").get_bucket_lifecycle_configuration(Bucket=bucket_of(aws, "ruled"))["Rules"]
+    s3, bucket = cloud.client("s3"), bucket_of(aws, "ruled")
+    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     assert rule["Status"] == "Enabled"
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 90}
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert rule["Transitions"] == [{"Days": 365, "StorageClass": "GLACIER_IR"}]
+    assert "No drift" in aws.provision("drift", "demo", "--fast").out
+    changed = {**rule, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}, "Transitions": []}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [changed]})
+    by_terraform = aws.provision("drift", "demo", expect=2).out
+    by_boto3 = aws.provision("drift", "demo", "--fast", expect=2).out
+    for out in (by_terraform, by_boto3):
+        assert "rule.0.noncurrent_version_expiration.0.noncurrent_days: is 1, was applied as 90" in out
+        assert "rule.0.transition.0" in out
+    s3.delete_bucket_lifecycle(Bucket=bucket)
+    assert (
+        "aws_s3_bucket_lifecycle_configuration.this[0] is missing"
+        in aws.provision("drift", "demo", "--fast", expect=2).out
+    )
     aws.provision("destroy", "demo", "-y")

@@ -1,0 +1,1 @@
+"""What a cloud has right now, read through its own SDK, against what Terraform noted of it."""

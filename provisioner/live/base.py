@@ -1,0 +1,52 @@
+"""How a provider's settings are read without Terraform.
+
+Each provider's module (``Provider.reader`` in the catalog) has ``connect(manifest) -> Reader``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from provisioner.catalog import PROVIDERS
+from provisioner.errors import ProvisionError
+from provisioner.live.noted import Resource
+from provisioner.manifest import Manifest
+
+Found = Mapping[str, Any] | None
+"""The attributes of a resource as they are now, in the shape in which Terraform notes them; None: missing.
+
+A reader names only the attributes that can be set: those that a cloud thinks up itself are no drift.
+"""
+
+
+class Reader(Protocol):
+    """One cloud's settings, read with the credentials of whoever runs the command."""
+
+    @property
+    def readings(self) -> Mapping[str, Callable[[Mapping[str, Any]], Found]]:
+        """By the type of a resource: how it is read, given the attributes that Terraform noted."""
+
+    def account(self) -> str | None:
+        """The account that the credentials belong to; None where there is no such thing."""
+
+    def uninvited(self, resources: Sequence[Resource]) -> list[str]:
+        """In words, what somebody added to these resources that widens access and no resource stands for."""
+
+
+def connect(manifest: Manifest) -> Reader:
+    """The reader for this manifest's cloud.
+
+    Raises :class:`ProvisionError` naming the extra to install when its SDK is not there.
+    """
+    provider = PROVIDERS[manifest.provider]
+    try:
+        module = importlib.import_module(provider.reader)
+    except ModuleNotFoundError as error:
+        raise ProvisionError(
+            f"{provider.title} needs the package {error.name!r}, which is not installed",
+            hint=f"pip install 'stack-provisioner[{provider.extra}]'",
+        ) from error
+    reader: Reader = module.connect(manifest)
+    return reader
