@@ -147,7 +147,7 @@ def _connector(manifest: Manifest, connector: Connector, outputs: Mapping[str, A
     return ConnectorRecord(
         name=connector.name,
         type=provider.connector_type or "",
-        auth_method=connector.auth_method,
+        auth_method=provider.runtime_method(connector),
         resource_type=provider.resource_type,
         resource_id=_path(outputs, served[0]) if len(served) == 1 else None,
         config=_said(config),

@@ -107,6 +107,32 @@ def _known_provider(name: str) -> str:
     return name
 
 
+_RESOURCE_GROUP = Rule(
+    re.compile(r"[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]"),
+    "1 to 90 letters, digits and _ ( ) . -, without a dot at its end",
+)
+_SUBNET_ID = (
+    r"/subscriptions/[0-9a-f-]{36}/resourceGroups/[A-Za-z0-9_().-]{1,90}/providers/Microsoft\.Network"
+    r"/virtualNetworks/[A-Za-z0-9_.-]{1,80}/subnets/[A-Za-z0-9_.-]{1,80}"
+)
+_SUBNET = Rule(
+    re.compile(_SUBNET_ID),
+    "the resource id of a subnet: /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Network/"
+    "virtualNetworks/NAME/subnets/NAME",
+)
+_BYTE = r"(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+_NETWORK = Rule(
+    re.compile(rf"{_BYTE}(\.{_BYTE}){{3}}(/([0-9]|[12][0-9]|30))?|{_SUBNET_ID}"),
+    "a public IPv4 address, a range up to /30 such as 203.0.113.0/24, or the resource id of a subnet",
+    refused=(
+        (re.compile(r"^[0-9.]+/0$"), "a range of all addresses would allow everybody"),
+        (
+            re.compile(r"^(10|127|192\.168|172\.(1[6-9]|2[0-9]|3[01]))\."),
+            "private addresses never arrive at a storage account: name their subnet",
+        ),
+    ),
+)
+
 Flag: TypeAlias = Annotated[bool, _strict, BeforeValidator(as_bool)]
 Version: TypeAlias = Annotated[Literal[1], BeforeValidator(as_integer)]
 Backend: TypeAlias = Annotated[Literal["local", "s3", "gcs", "azurerm"], _text]
@@ -131,10 +157,13 @@ MaybeAccount: TypeAlias = Annotated[Annotated[str, _strict, _ACCOUNT] | None, _t
 MaybeConnectorName: TypeAlias = Annotated[Annotated[str, _strict, _CONNECTOR_NAME] | None, _text_or_none]
 MaybeEndpoint: TypeAlias = Annotated[Annotated[str, _strict, _ENDPOINT] | None, _text_or_none]
 MaybeExtends: TypeAlias = Annotated[Annotated[str, _strict, EXTENDS] | None, _text_or_none]
+Network: TypeAlias = Annotated[str, _strict, _NETWORK, _text]
 MaybePath: TypeAlias = Annotated[Annotated[str, _strict, _PATH] | None, _text_or_none]
 MaybePrefix: TypeAlias = Annotated[Annotated[str, _strict, _PREFIX] | None, _text_or_none]
 MaybeRegion: TypeAlias = Annotated[Annotated[str, _strict, _REGION] | None, _text_or_none]
+MaybeResourceGroup: TypeAlias = Annotated[Annotated[str, _strict, _RESOURCE_GROUP] | None, _text_or_none]
 MaybeSecretName: TypeAlias = Annotated[Annotated[str, _strict, _SECRET_NAME] | None, _text_or_none]
 MaybeStoreName: TypeAlias = Annotated[Annotated[str, _strict, _STORE_NAME] | None, _text_or_none]
+MaybeSubnet: TypeAlias = Annotated[Annotated[str, _strict, _SUBNET] | None, _text_or_none]
 MaybeVisibleAscii: TypeAlias = Annotated[Annotated[str, _strict, _VISIBLE_ASCII] | None, _text_or_none]
 MaybeWord: TypeAlias = Annotated[Annotated[str, _strict, _WORD] | None, _text_or_none]

@@ -34,7 +34,9 @@ def broken_rules(manifest: Manifest) -> Iterator[Finding]:
     yield from _names(manifest)
     for index, store in enumerate(manifest.artifact_stores):
         yield from store_rules(index, store, manifest, provider)
-    yield from shared_places(manifest)
+    yield from shared_places(manifest, provider)
+    for loc, wrong in provider.problems(manifest):
+        yield Finding(loc, wrong, because=(("provider",),))
     for index, connector in enumerate(manifest.connectors):
         yield from connector_rules(index, connector, manifest, provider)
     yield from _references(manifest, provider)

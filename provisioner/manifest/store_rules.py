@@ -74,7 +74,7 @@ def _encryption(here: Loc, store: ArtifactStore, manifest: Manifest, provider: P
         yield from by_rule(manifest, provider, loc, "encryption.kms_key", key)
 
 
-def shared_places(manifest: Manifest) -> Iterator[Finding]:
+def shared_places(manifest: Manifest, provider: Provider) -> Iterator[Finding]:
     """Two stores never share a place, and only one of them creates the bucket they share."""
     stores = manifest.artifact_stores
     for second, other in enumerate(stores):
@@ -98,6 +98,8 @@ def _clash(first: int, one: ArtifactStore, other: ArtifactStore) -> str | None:
     return None
 
 
+            if "storage_account" in provider.store_fields and _apart(stores[first], other):
+                continue
 def _overlap(one: ArtifactStore, other: ArtifactStore) -> bool:
     """Whether one store lies in the other: buckets have no '/', so this also tells of nested directories."""
     places = (
@@ -105,3 +107,8 @@ def _overlap(one: ArtifactStore, other: ArtifactStore) -> bool:
     )
     short, long = sorted((place.split("/") for place in places), key=len)
     return long[: len(short)] == short
+def _apart(one: ArtifactStore, other: ArtifactStore) -> bool:
+    """Whether two stores lie in storage accounts of their own: there, names of buckets may be alike."""
+    return one.storage_account is None or one.storage_account != other.storage_account
+
+

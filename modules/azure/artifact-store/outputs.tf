@@ -50,6 +50,11 @@ output "path" {
   ]
 }
 
+output "url" {
+  description = "Address of the account's Blob service; null for an account that is adopted."
+  value       = one(azurerm_storage_account.this[*].primary_blob_endpoint)
+}
+
 output "prefix" {
   description = "Path inside the container; empty for the whole container."
   value       = var.prefix

@@ -1,0 +1,304 @@
+"""Azure, through its SDKs and with the credentials of whoever runs the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.mgmt.storage import StorageManagementClient
+from azure.storage.blob import BlobServiceClient
+
+from provisioner.catalog import PROVIDERS
+from provisioner.errors import CredentialsError, UpstreamError
+from provisioner.journal import Intent
+from provisioner.manifest import ArtifactStore, Connector, Manifest
+from provisioner.verify import azure_names
+from provisioner.verify.azure_secrets import ClientSecrets
+from provisioner.verify.azure_services import Rest, credential, management_url, translated
+from provisioner.verify.base import Contents, Minted, Places
+
+_EXAMPLES = 3
+_COUNTED = 1000
+_CLOCK_SKEW = timedelta(minutes=5)
+_PROBES = ".probe-"
+_FORBIDDEN = 403
+_SUBSCRIPTIONS_API = "2022-12-01"
+_VERSIONS = {
+    "azurerm_resource_group": "2021-04-01",
+    "azurerm_storage_account": "2023-05-01",
+    "azurerm_storage_container": "2023-05-01",
+    "azurerm_storage_management_policy": "2023-05-01",
+    "azurerm_user_assigned_identity": "2023-01-31",
+    "azurerm_private_endpoint": "2023-11-01",
+    "azurerm_role_assignment": "2022-04-01",
+}
+"""The versions of the interface in which what the modules make is asked for."""
+
+
+class Azure:
+    """The subscription that one manifest names."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._subscription = manifest.account or ""
+
+    @cached_property
+    def _credential(self) -> Any:
+        return credential()
+
+    @cached_property
+    def _management(self) -> Rest:
+        return Rest(management_url(), self._credential, f"{management_url()}/.default")
+
+    @cached_property
+    def _storage(self) -> Any:
+        url = management_url()
+        return StorageManagementClient(
+            self._credential, self._subscription, base_url=url, credential_scopes=[f"{url}/.default"]
+        )
+
+    @property
+    def bucket_resource(self) -> str:
+        """The container: it goes whenever its account or their resource group does."""
+        return "azurerm_storage_container.this"
+
+    def credentials_end_within(self, seconds: int) -> bool:  # noqa: ARG002  # the protocol's signature
+        """Azure's credentials renew themselves; those that no longer can are found by trying."""
+        with translated("asking who we are"):
+            self._credential.get_token(f"{management_url()}/.default")
+        return False
+
+    def account(self) -> str | None:
+        """The manifest's subscription where the credentials reach it, else the first that they reach."""
+        with translated("asking for the subscriptions"):
+            found = [
+                str(item["subscriptionId"])
+                for item in self._management.listed("/subscriptions", _SUBSCRIPTIONS_API)
+            ]
+        if self._subscription in found:
+            return self._subscription
+        if not found:
+            raise CredentialsError(
+                "the credentials reach no subscription at all",
+                hint="az account list; log in to the right tenant: az login --tenant ID",
+            )
+        return found[0]
+
+    def machine_variables(self) -> dict[str, Any]:
+        """None: who applies is asked by the provider itself."""
+        return {}
+
+    def identifiers(self, account: str | None) -> dict[str, str]:  # noqa: ARG002  # it is the manifest's
+        """Resource ids of all that is made: the provider refuses to create what is there already."""
+        names: dict[str, str] = {}
+        for store in self._manifest.artifact_stores:
+            if not store.existing:
+                names |= dict(azure_names.of_store(store, self._place(store)))
+        for connector in PROVIDERS["azure"].identities(self._manifest):
+            places = [
+                self._place(store)
+                for store in self._manifest.artifact_stores
+                if store.connector == connector.name
+            ]
+            names |= dict(azure_names.of_connector(self._manifest, connector, places))
+        return names
+
+    def repairs(self) -> list[str]:
+        """None: Terraform's own refresh sees all that it manages here."""
+        return []
+
+    def deviations(self) -> list[str]:
+        """Each protection that an account should have and does not have, read from Azure itself."""
+        found: list[str] = []
+        for store in self._manifest.artifact_stores:
+            if not store.existing:
+                lies = self._place(store)
+                with translated(f"reading the settings of {lies.bucket}"):
+                    found += [f"{store.name} ({lies.bucket}): {wrong}" for wrong in self._wrong(store, lies)]
+        return found
+
+    def contents(self, bucket: str) -> Contents:
+        """Blobs and their old versions, up to a thousand; what probes of ours left does not count."""
+        versions: dict[str, None] = {}
+        current = old = 0
+        more = False
+        with translated(f"listing {bucket}"), self._container(bucket) as container:
+            try:
+                counted = list(islice(_versions(container, ""), _COUNTED + 1))
+            except ResourceNotFoundError:
+                return Contents(0, 0, ())
+            except HttpResponseError as error:
+                raise _unseen(bucket, error) if error.status_code == _FORBIDDEN else error from error
+        more = len(counted) > _COUNTED
+        for blob in counted[:_COUNTED]:
+            latest = blob.version_id is None or bool(blob.is_current_version)
+            current, old = current + latest, old + (not latest)
+            versions[blob.name] = None
+        return Contents(current, old, tuple(versions)[:_EXAMPLES], more=more)
+
+    def empty(self, bucket: str, prefix: str = "") -> None:
+        """Delete all blobs below a prefix, and their old versions where that is permitted.
+
+        The role that stores are used with cannot delete versions; they go with the account, or with time.
+        """
+        with translated(f"emptying {bucket}"), self._container(bucket) as container:
+            for blob in list(_versions(container, prefix, probes=True)):
+                _delete(container, blob)
+
+    def discard(self, bucket: str) -> None:
+        """Nothing: Terraform deletes a container by what its state says, with or without a module."""
+
+    def orphans(self, intents: Sequence[Intent], since: datetime) -> list[Intent]:
+        """What is there by its foretold name, says that this stack made it, and is not older than the run."""
+        since -= _CLOCK_SKEW
+        with translated("looking for what a cut-off run has left"):
+            return [intent for intent in intents if intent.identifier and self._is_orphan(intent, since)]
+
+    # --- client secrets -----------------------------------------------------------------------------------
+
+    def mint(self, connector: Connector, output: Mapping[str, Any]) -> Minted:
+        """A client secret of the connector's application."""
+        with translated(f"making a client secret for {connector.name}"):
+            return ClientSecrets().mint(output)
+
+    def holds(self, output: Mapping[str, Any], values: Mapping[str, str]) -> bool:
+        """Whether a secret has one of this application."""
+        with translated("looking at the client secrets"):
+            return ClientSecrets().holds(output, values)
+
+    def revoke(self, values: Mapping[str, str]) -> None:
+        """End it."""
+        with translated("ending a client secret"):
+            ClientSecrets().revoke(values)
+
+    # --- what they are made of ----------------------------------------------------------------------------
+
+    def _place(self, store: ArtifactStore) -> azure_names.Lies:
+        group = self._group_of(store.storage_account or "") if store.existing else None
+        return azure_names.place(self._manifest, store, group)
+
+    def _group_of(self, account: str) -> str | None:
+        """The resource group of an adopted account."""
+        found = self._account_of(account)
+        return str(found.id).split("/")[4] if found is not None else None
+
+    def _account_of(self, name: str) -> Any:
+        with translated(f"looking for the storage account {name}"):
+            return next((item for item in self._storage.storage_accounts.list() if item.name == name), None)
+
+    def _container(self, bucket: str) -> Any:
+        """The container, with the identity in use; its address is the one that the account says."""
+        name, _, container = bucket.partition("/")
+        account = self._account_of(name)
+        endpoints = getattr(account, "primary_endpoints", None)
+        url = getattr(endpoints, "blob", None) or f"https://{name}.blob.core.windows.net"
+        service = BlobServiceClient(url.rstrip("/"), credential=self._credential, retry_total=3)
+        return service.get_container_client(container)
+
+    def _wrong(self, store: ArtifactStore, lies: azure_names.Lies) -> Iterator[str]:
+        client, where = self._storage, (lies.resource_group, lies.account)
+        try:
+            account = client.storage_accounts.get_properties(*where)
+            service = client.blob_services.get_service_properties(*where)
+            container = client.blob_containers.get(*where, lies.container)
+        except ResourceNotFoundError:
+            yield "the container or its account is missing"
+            return
+        yield from _open(account, container)
+        if store.versioning and not service.is_versioning_enabled:
+            yield "versioning is off"
+        for words, policy in (
+            ("blobs", service.delete_retention_policy),
+            ("containers", service.container_delete_retention_policy),
+        ):
+            if not getattr(policy, "enabled", False):
+                yield f"deleted {words} cannot be brought back: soft delete is off"
+        source = str(getattr(account.encryption, "key_source", "") or "Microsoft.Storage")
+        wanted = "Microsoft.Keyvault" if store.encryption.kms_key else "Microsoft.Storage"
+        if source.lower() != wanted.lower():
+            yield f"encryption is with keys of {source} instead of {wanted}"
+        closed = store.profile == "strict" or store.allowed_networks or store.private_endpoint_subnet
+        if closed and str(account.network_rule_set.default_action) != "Deny":
+            yield "everyone on the network is admitted: the default is to allow"
+
+    def _is_orphan(self, intent: Intent, since: datetime) -> bool:
+        version = _VERSIONS.get(intent.type)
+        found = self._management.ask("GET", intent.identifier or "", version) if version else None
+        if found is None:
+            return False
+        properties = found.get("properties") or {}
+        made = _moment(
+            properties.get("creationTime")
+            or properties.get("createdOn")
+            or (found.get("systemData") or {}).get("createdAt")
+        )
+        if made is not None and made < since:
+            return False
+        tags = found.get("tags")
+        if "tags" in found or intent.type in ("azurerm_resource_group", "azurerm_storage_account"):
+            return (tags or {}).items() >= {
+                "provisioned-by": "stack-provisioner",
+                "stack": self._manifest.name,
+            }.items()
+        return True  # a part of what has tags, or a role assignment, under a name that only we give
+
+
+def connect(manifest: Manifest, places: Places) -> Azure:  # noqa: ARG001  # every provider's signature
+    """The subscription that the manifest names."""
+    return Azure(manifest)
+
+
+def _open(account: Any, container: Any) -> Iterator[str]:
+    """How an account or its container stands open."""
+    if account.allow_blob_public_access:
+        yield "containers can be made public"
+    if str(container.public_access or "None") != "None":
+        yield f"the container is public: {container.public_access}"
+    if not account.enable_https_traffic_only:
+        yield "plain HTTP is allowed"
+    if str(account.minimum_tls_version) not in ("TLS1_2", "TLS1_3"):
+        yield f"TLS is allowed from version {account.minimum_tls_version or '1.0'}"
+    if account.allow_shared_key_access is not False:
+        yield "shared keys work"
+    if account.allow_cross_tenant_replication:
+        yield "blobs can be replicated to other tenants"
+
+
+def _versions(container: Any, prefix: str, *, probes: bool = False) -> Iterator[Any]:
+    """Every blob and every old version of one."""
+    for blob in container.list_blobs(name_starts_with=prefix or None, include=["versions"]):
+        if probes or blob.version_id is None or blob.is_current_version or _PROBES not in blob.name:
+            yield blob
+
+
+def _delete(container: Any, blob: Any) -> None:
+    old = blob.version_id is not None and not blob.is_current_version
+    options = {"version_id": blob.version_id} if old else {"delete_snapshots": "include"}
+    try:
+        container.get_blob_client(blob.name).delete_blob(**options)
+    except ResourceNotFoundError:
+        return  # somebody else was faster
+    except HttpResponseError as error:
+        if not (old and error.status_code == _FORBIDDEN):
+            raise
+
+
+def _unseen(bucket: str, error: HttpResponseError) -> UpstreamError:
+    return UpstreamError(
+        f"the identity in use may not list {bucket}, so nobody knows what is in it: {error.message}",
+        hint="grant it Storage Blob Data Reader on the container: being its owner is not enough",
+    )
+
+
+def _moment(text: object) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

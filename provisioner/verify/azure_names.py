@@ -1,0 +1,117 @@
+"""What the modules under ``modules/azure`` make is named, by address: the twin of the rules in their HCL."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from provisioner.manifest import ArtifactStore, Connector, Manifest, generated_bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Lies:
+    """Where a store's data lie: names, not yet whether they are there."""
+
+    subscription: str
+    resource_group: str
+    account: str
+    container: str
+
+    @property
+    def account_id(self) -> str:
+        """The storage account's resource id."""
+        return (
+            f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}/providers"
+            f"/Microsoft.Storage/storageAccounts/{self.account}"
+        )
+
+    @property
+    def container_id(self) -> str:
+        """The container's resource id."""
+        return f"{self.account_id}/blobServices/default/containers/{self.container}"
+
+    @property
+    def bucket(self) -> str:
+        """As the module's output says it."""
+        return f"{self.account}/{self.container}"
+
+
+def place(manifest: Manifest, store: ArtifactStore, resource_group: str | None = None) -> Lies:
+    """Where a store lies. ``resource_group`` is that of an adopted account, where it is known."""
+    subscription, name = manifest.account or "", store.renamed_from or store.name
+    generated = re.sub("-+", "-", generated_bucket(manifest.name, name, subscription))
+    letters = re.sub("[^a-z0-9]", "", f"{manifest.name}{name}")[:14]
+    return Lies(
+        subscription=subscription,
+        resource_group=resource_group or store.resource_group or generated,
+        account=store.storage_account or letters + generated[-10:],
+        container=store.bucket or generated,
+    )
+
+
+def of_store(store: ArtifactStore, lies: Lies) -> Iterator[tuple[str, str]]:
+    """The address and the resource id of everything that a store's module makes."""
+    here = f"module.store_{store.name}"
+    group = f"/subscriptions/{lies.subscription}/resourceGroups/{lies.resource_group}"
+    if store.resource_group is None:
+        yield f"{here}.azurerm_resource_group.this[0]", group
+    yield f"{here}.azurerm_storage_account.this[0]", lies.account_id
+    yield f"{here}.azurerm_storage_container.this[0]", lies.container_id
+    days = (store.lifecycle.noncurrent_days, store.lifecycle.archive_after_days)
+    if any(day is not None for day in days):
+        policy = f"{lies.account_id}/managementPolicies/default"
+        yield f"{here}.azurerm_storage_management_policy.this[0]", policy
+    if store.encryption.kms_key is not None:
+        identity = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{lies.account}-key"
+        yield f"{here}.azurerm_user_assigned_identity.encryption[0]", identity
+    if store.private_endpoint_subnet is not None:
+        endpoint = f"{group}/providers/Microsoft.Network/privateEndpoints/{lies.account}-blob"
+        yield f"{here}.azurerm_private_endpoint.blob[0]", endpoint
+
+
+def of_connector(manifest: Manifest, connector: Connector, stores: list[Lies]) -> Iterator[tuple[str, str]]:
+    """The address and the resource id of everything that a connector's module makes."""
+    here = f"module.connector_{connector.name}"
+    name = connector.renamed_from or connector.name
+    if connector.auth_method == "managed-identity":
+        group = f"/subscriptions/{manifest.account}/resourceGroups/{stores[0].resource_group}"
+        kind = "providers/Microsoft.ManagedIdentity/userAssignedIdentities"
+        yield (
+            f"{here}.azurerm_user_assigned_identity.this[0]",
+            f"{group}/{kind}/{identity_name(manifest.name, name)}",
+        )
+    for principal in principals(connector):
+        who = f"{manifest.name}/{name}/{principal}"
+        for lies in stores:
+            yield (
+                f'{here}.azurerm_role_assignment.data["{lies.bucket}#{principal}"]',
+                assignment(lies.container_id, who),
+            )
+            yield (
+                f'{here}.azurerm_role_assignment.signing["{lies.account}#{principal}"]',
+                assignment(lies.account_id, who),
+            )
+
+
+def principals(connector: Connector) -> tuple[str, ...]:
+    """The names under which a connector's module grants roles."""
+    if connector.auth_method == "managed-identity":
+        return ("identity",)
+    if connector.auth_method != "implicit":
+        return ("application",)
+    return connector.trusted_principals or ("applier",)
+
+
+def assignment(scope: str, who: str) -> str:
+    """The resource id of a role assignment: its name follows from what it is for."""
+    name = uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}#{who}")
+    return f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"
+
+
+def identity_name(stack: str, connector: str) -> str:
+    """The name of a connector's managed identity, or of its application."""
+    digest = hashlib.sha256(f"{stack}/{connector}".encode()).hexdigest()
+    return f"{f'{stack}-{connector}'[:53]}-{digest[:10]}"
