@@ -40,7 +40,30 @@ class StateBackend(_Part):
         default=None, description="s3, gcs: bucket that holds the state.", examples=["acme-terraform-state"]
     )
     key: fields.MaybePrefix = Field(
-        default=None, description="Key of the state in the bucket.", examples=["stacks/ml-prod"]
+        default=None,
+        description="s3, azurerm: key of the state. Default: stacks/<name>/terraform.tfstate.",
+        examples=["stacks/ml-prod"],
+    )
+    prefix: fields.MaybePrefix = Field(
+        default=None,
+        description="gcs: folder of the state; it is default.tfstate in it. Default: stacks/<name>.",
+        examples=["stacks/ml-prod"],
+    )
+    region: fields.MaybeRegion = Field(
+        default=None,
+        description="s3: region of the bucket. Default: the manifest's, where its provider is aws.",
+        examples=["eu-west-1"],
+    )
+    endpoint_url: fields.MaybeEndpoint = Field(
+        default=None,
+        description="s3, gcs: a service with the same interface, or an emulator.",
+        examples=["http://localhost:9000"],
+    )
+    storage_account: fields.MaybeVisibleAscii = Field(
+        default=None, description="azurerm: storage account of the container.", examples=["acmestate"]
+    )
+    container: fields.MaybeVisibleAscii = Field(
+        default=None, description="azurerm: container that holds the state.", examples=["terraform-state"]
     )
 
 
