@@ -29,7 +29,7 @@ def revision_of(
     # A GIT_DIR of the caller's, as in a hook, would name another repository than the manifest's.
     own = {name: value for name, value in environ.items() if not name.startswith("GIT_")}
     run = _Git(program, folder, own | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"})
-    heads = run("rev-parse", "--verify", "--quiet", "HEAD^{commit}", "HEAD^{tree}")
+    heads = run("rev-parse", "HEAD^{commit}", "HEAD^{tree}")
     if heads is None:
         return None
     commit, tree = heads.split()
