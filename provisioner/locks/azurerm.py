@@ -6,7 +6,7 @@ import base64
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,9 +23,7 @@ def connect(place: StatePlace) -> AzureLock:
     from azure.storage.blob import BlobServiceClient
 
     facts = place.facts
-    endpoint = (
-        os.environ.get("STACKS_AZURE_BLOB_ENDPOINT") or f"https://{facts['account']}.blob.core.windows.net"
-    )
+    endpoint = f"https://{facts['account']}.blob.core.windows.net"
     service = BlobServiceClient(endpoint, credential=_credential(facts["account"]))
     return AzureLock(service.get_container_client(facts["container"]), facts["key"])
 
@@ -65,24 +63,15 @@ class AzureLock:
 
     def probe(self) -> str | None:
         """Lease one blob twice, and write it without the lease: both must be refused."""
-        from azure.core.exceptions import HttpResponseError
-
         blob = self._container.get_blob_client(f"{self._key}.probe-{uuid.uuid4().hex}")
         with self._speaking():
             blob.upload_blob(b"provision doctor")
             lease = blob.acquire_lease(_LEASE_SECONDS)
             try:
-                for attempt in (
-                    lambda: blob.acquire_lease(_LEASE_SECONDS),
-                    lambda: blob.upload_blob(b"", True),
-                ):
-                    try:
-                        attempt()
-                    except HttpResponseError as error:
-                        if error.status_code not in {409, 412}:
-                            raise
-                    else:
-                        return "the service ignores leases: two applies at once would both get the lock"
+                if _gets_through(lambda: blob.acquire_lease(_LEASE_SECONDS)):
+                    return "the service gives one lease twice: two applies at once would both get the lock"
+                if _gets_through(lambda: blob.upload_blob(b"", overwrite=True)):
+                    return "the service lets a leased blob be written: the lock keeps nobody out"
             finally:
                 blob.delete_blob(lease=lease)
         return None
@@ -100,3 +89,16 @@ class AzureLock:
                 f"{self._container.url}: {error}",
                 hint="make the container first, and grant Storage Blob Data Contributor on it",
             ) from error
+
+
+def _gets_through(attempt: Callable[[], object]) -> bool:
+    """Whether the service lets it happen in spite of the lease."""
+    from azure.core.exceptions import HttpResponseError
+
+    try:
+        attempt()
+    except HttpResponseError as error:
+        if error.status_code not in {409, 412}:
+            raise
+        return False
+    return True
