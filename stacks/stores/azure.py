@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import threading
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NoReturn, cast
+from functools import partial
+from typing import Any, NoReturn, TypeVar, cast
 
 from stacks.credentials import AzureCredentials, CachedCredentials, Credentials
-from stacks.errors import MissingExtraError, PathError, StoreConfigError, StoreServiceError
-from stacks.stores import sdk_errors
-from stacks.stores.azure_auth import KEYS, LiveToken, resolve_account
+from stacks.errors import PathError, StoreConfigError, StoreServiceError
+from stacks.stores import azure_clients, sdk_errors
+from stacks.stores.azure_auth import KEYS, resolve_account
+from stacks.stores.azure_upload import BlockUpload, match_conditions
 from stacks.stores.cached_client import ClientOfProcess
+from stacks.stores.fast import FastClient, FastFailure, fetch, fetch_into
 from stacks.stores.keyed import KeyedArtifactStore
 from stacks.stores.parallel import run_all
 from stacks.stores.paths import split_scheme
-from stacks.stores.types import Condition, Data, Entry, FileStat, PathType, Upload
+from stacks.stores.types import ALWAYS, Condition, Data, Entry, FileStat, PathType, Upload
 
-UNDER_WAY = 4  # parts at once, as on the other flavors
+R = TypeVar("R")
+_LONGEST_PAUSE = 5.0  # seconds
 
 
 class AzureArtifactStore(KeyedArtifactStore):
@@ -53,6 +55,7 @@ class AzureArtifactStore(KeyedArtifactStore):
         self.container, _, prefix = split_scheme(self.path)[1].partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self._client = ClientOfProcess(self._make_client, self.live_credentials)
+        self._fast = FastClient(self._make_fast, self.live_credentials, extra="azure")
 
     @classmethod
     def credentials_from_secret(cls, values: Mapping[str, str]) -> Callable[[], Credentials]:
@@ -79,38 +82,42 @@ class AzureArtifactStore(KeyedArtifactStore):
         self._account.reached_at(self.name or None)
         return self._account.provider()
 
+    def _url(self) -> str:
+        return self._account.reached_at(self.name or None)
+
     def _make_client(self, now: AzureCredentials) -> Any:
-        try:
-            from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
-            from azure.core.pipeline.transport import RequestsTransport
-            from azure.storage.blob import ContainerClient
-            from requests import Session
-            from requests.adapters import HTTPAdapter
-        except ImportError as error:
-            raise MissingExtraError(
-                "the Azure artifact store needs azure-storage-blob",
-                hint="pip install 'stack-provisioner[azure]'",
-                extra="azure",
-            ) from error
-        url = self._account.reached_at(self.name or None)
-        signer: Any = LiveToken(self.live_credentials)
-        if now.account_key:
-            signer = AzureNamedKeyCredential(_account_name(url), now.account_key)
-        elif now.sas_token:
-            signer = AzureSasCredential(now.sas_token)
-        session = Session()
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=64))
-        return ContainerClient(
-            url,
-            self.container,
-            credential=signer,
-            transport=RequestsTransport(session=session, session_owner=False),
-            connection_timeout=10,
-            read_timeout=60,
-            max_single_put_size=self.PART_SIZE,
-            max_single_get_size=64 * 1024 * 1024,  # our readers ask for what they want in one request
+        return azure_clients.make_container(
+            self._url(), self.container, now, self.live_credentials, self.PART_SIZE
         )
+
+    def _make_fast(self, obstore: Any) -> Any:
+        return azure_clients.make_fast(obstore, self._url(), self.container, self.live_credentials)
+
+    def _run(self, call: Callable[[Any], R]) -> R:
+        """``call(container)``; with new credentials once more when the service says that it is time.
+
+        And after a pause when it says that there were too many requests, which the SDK takes for final.
+        """
+        renewed, pause = False, 0.2
+        while True:
+            used = self.live_credentials()
+            try:
+                return call(self._client.get())
+            except Exception as error:
+                if not sdk_errors.is_foreign(error):
+                    raise
+                if sdk_errors.may_have_expired(error) and not renewed:
+                    renewed = True
+                    self.live_credentials.renew(used)
+                elif sdk_errors.status_of(error) == 429 and pause < _LONGEST_PAUSE:
+                    time.sleep(pause)
+                    pause *= 2
+                else:
+                    raise
+
+    def _run_on(self, key: str, call: Callable[[Any], R]) -> R:
+        """The same for ``call(blob)``."""
+        return self._run(lambda container: call(container.get_blob_client(self._prefix + key)))
 
     def _key(self, path: PathType) -> str:
         key = super()._key(path)
@@ -126,37 +133,79 @@ class AzureArtifactStore(KeyedArtifactStore):
         place = sdk_errors.Place(self.name or self.path, self.container, "container", operation, path, grant)
         return sdk_errors.translate(error, place) or super()._translate(error, operation, path)
 
-    def _blob(self, key: str) -> Any:
-        return self._client.get().get_blob_client(self._prefix + key)
-
     # ---- the primitives -------------------------------------------------------------------------------
 
     def _head(self, key: str) -> FileStat | None:
+        full = self._prefix + key
+        if self._fast.takes(full):
+            try:
+                return self._from_fast(key, self._fast.run(lambda obstore, store: obstore.head(store, full)))
+            except FastFailure as failure:
+                if failure.status_code == 404:
+                    return None  # or its container: who is told so asks for the directory next
+                found = self._head_sdk(key)
+                self._fast.rescued(failure)
+                return found
+        return self._head_sdk(key)
+
+    def _head_sdk(self, key: str) -> FileStat | None:
         from azure.core.exceptions import ResourceNotFoundError
 
         try:
-            found = self._blob(key).get_blob_properties()
+            found = self._run_on(key, lambda blob: blob.get_blob_properties())
         except ResourceNotFoundError:
             return None
         return self._described(key, found)
 
     def _directory(self, key: str) -> FileStat | None:
         prefix = f"{self._prefix}{key}/" if key else self._prefix
-        pages = self._client.get().list_blobs(name_starts_with=prefix, results_per_page=1).by_page()
-        first = next(iter(next(pages, ())), None)
+        first = next(iter(self._page(prefix, None, deep=True, limit=1)[0]), None)
         if key and first is None:
             return None
         marked = first is not None and first.name == prefix
         return FileStat(self._uri(key), 0, first.last_modified if marked and first else None, is_dir=True)
 
     def _read(self, key: str, start: int, stop: int, etag: str | None) -> tuple[Data, FileStat]:
-        from azure.core import MatchConditions
+        full = self._prefix + key
+        if not self._fast.takes(full):
+            return self._read_sdk(key, start, stop, etag)
+        try:
+            choice = {"range": (start, stop), "if_match": etag}
+            content, meta = self._fast.run(partial(fetch, key=full, choice=choice))
+        except FastFailure as failure:
+            if failure.error_code == "BlobNotFound":
+                self._missing(key)
+            if failure.status_code == 412:
+                raise self._changed(key) from failure
+            at_end = self._head(key) if failure.status_code == 416 else None
+            if at_end is not None:  # an empty file, or one that became shorter
+                return b"", at_end
+            found = self._read_sdk(key, start, stop, etag)
+            self._fast.rescued(failure)
+            return found
+        return content, self._from_fast(key, meta)
+
+    def _read_into(self, key: str, start: int, etag: str | None, target: memoryview) -> bool:
+        full = self._prefix + key
+        if etag is None or not self._fast.takes(full):
+            return False
+        choice = {"range": (start, start + len(target)), "if_match": etag}
+        try:
+            return self._fast.run(partial(fetch_into, key=full, choice=choice, target=target))
+        except FastFailure:
+            return False  # _read finds out why
+
+    def _read_sdk(self, key: str, start: int, stop: int, etag: str | None) -> tuple[Data, FileStat]:
         from azure.core.exceptions import HttpResponseError, ResourceModifiedError, ResourceNotFoundError
 
-        pinned = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
+        pinned = match_conditions(Condition(etag=etag))
+
+        def download(blob: Any) -> tuple[bytes, Any]:
+            stream = blob.download_blob(offset=start, length=stop - start, **pinned)
+            return stream.readall(), stream.properties
+
         try:
-            stream = self._blob(key).download_blob(offset=start, length=stop - start, **pinned)
-            content: bytes = stream.readall()
+            content, found = self._run_on(key, download)
         except ResourceNotFoundError as error:
             if sdk_errors.code_of(error) == "ContainerNotFound":
                 raise
@@ -164,22 +213,43 @@ class AzureArtifactStore(KeyedArtifactStore):
         except ResourceModifiedError:
             raise self._changed(key) from None
         except HttpResponseError as error:
-            found = self._head(key) if error.status_code == 416 else None
-            if found is None:
+            at_end = self._head(key) if error.status_code == 416 else None
+            if at_end is None:
                 raise
-            return b"", found
-        total = int((stream.properties.content_range or f"/{len(content)}").rpartition("/")[2])
-        return content, self._described(key, stream.properties, total)
+            return b"", at_end
+        total = int((found.content_range or f"/{len(content)}").rpartition("/")[2])
+        return content, self._described(key, found, total)
 
     def _put(self, key: str, content: bytes, condition: Condition) -> str | None:
+        full = self._prefix + key
+        if not self._fast.takes(full) or "AZURE_ENCRYPTION_KEY" in os.environ:  # which obstore would use
+            return self._put_sdk(key, content, condition)
+        mode: Any = "create" if condition.absent else "overwrite"
+        if condition.etag is not None:
+            mode = {"e_tag": condition.etag}
+        try:
+            sent = self._fast.run(
+                lambda obstore, store: obstore.put(store, full, content, mode=mode, use_multipart=False)
+            )
+        except FastFailure as failure:
+            if condition != ALWAYS and failure.status_code in {409, 412}:
+                self._refuse(failure, key, condition)
+            if condition != ALWAYS and failure.in_doubt:
+                raise  # it may have been done: sent again, it would meet its own file
+            etag = self._put_sdk(key, content, condition)
+            self._fast.rescued(failure)
+            return etag
+        return cast("str | None", sent["e_tag"])
+
+    def _put_sdk(self, key: str, content: bytes, condition: Condition) -> str | None:
         from azure.core.exceptions import AzureError
 
+        wanted = {"overwrite": not condition.absent, **match_conditions(Condition(etag=condition.etag))}
         try:
-            sent = self._blob(key).upload_blob(content, **_conditions(condition))
+            sent = self._run_on(key, lambda blob: blob.upload_blob(content, **wanted))
         except AzureError as error:
             self._refuse(error, key, condition)
-        etag: str | None = sent.get("etag")
-        return etag
+        return cast("str | None", sent.get("etag"))
 
     def _refuse(self, error: Exception, key: str, condition: Condition) -> NoReturn:
         code = sdk_errors.code_of(error)
@@ -191,120 +261,99 @@ class AzureArtifactStore(KeyedArtifactStore):
         raise error
 
     def _upload(self, key: str, condition: Condition) -> Upload:
-        return _BlockUpload(self, key, condition)
+        return BlockUpload(
+            partial(self._run_on, key), condition, lambda error: self._refuse(error, key, condition)
+        )
 
     def _list(self, key: str, *, deep: bool) -> Iterator[Entry]:
         prefix = f"{self._prefix}{key}/" if key else self._prefix
         skip = len(self._prefix)
-        client = self._client.get()
-        found = client.list_blobs(prefix) if deep else client.walk_blobs(prefix, delimiter="/")
-        for item in found:
-            name: str = item.name
-            if not hasattr(item, "etag"):
-                yield Entry(name[skip:-1], is_dir=True)  # a prefix
-            elif not name.endswith("/"):
-                yield Entry(
-                    name[skip:], is_dir=False, size=item.size, modified=item.last_modified, etag=item.etag
-                )
-            elif name != prefix:
-                yield Entry(name[skip:-1], is_dir=True, modified=item.last_modified)
+        token: str | None = None
+        while True:
+            items, token = self._page(prefix, token, deep=deep)
+            for item in items:
+                name: str = item.name
+                if not hasattr(item, "etag"):
+                    yield Entry(name[skip:-1], is_dir=True)  # a prefix
+                elif not name.endswith("/"):
+                    yield Entry(
+                        name[skip:], is_dir=False, size=item.size, modified=item.last_modified, etag=item.etag
+                    )
+                elif name != prefix:
+                    yield Entry(name[skip:-1], is_dir=True, modified=item.last_modified)
+            if not token:
+                return
+
+    def _page(
+        self, prefix: str, token: str | None, *, deep: bool, limit: int | None = None
+    ) -> tuple[list[Any], str | None]:
+        """One page of a listing, and what continues it."""
+
+        def fetch_page(container: Any) -> tuple[list[Any], str | None]:
+            if deep:
+                found = container.list_blobs(name_starts_with=prefix, results_per_page=limit)
+            else:
+                found = container.walk_blobs(name_starts_with=prefix, delimiter="/", results_per_page=limit)
+            pages = found.by_page(token)
+            return list(next(pages, ())), pages.continuation_token
+
+        return self._run(fetch_page)
 
     def _delete(self, entries: Sequence[Entry]) -> None:
+        keys = [f"{self._prefix}{entry.key}{'/' if entry.is_dir else ''}" for entry in entries]
+        if len(keys) > 1:
+            plain = [key for key in keys if self._fast.takes(key)]
+            if self._delete_batch(plain):
+                keys = sorted(set(keys) - set(plain))
+        run_all(self._delete_one, keys, workers=self.WORKERS)
+
+    def _delete_batch(self, keys: list[str]) -> bool:
+        """Whether all of them are gone; of a batch that fails in part, each is then deleted by itself."""
+        try:
+            self._fast.run(lambda obstore, store: obstore.delete(store, keys))
+        except FastFailure:
+            return False
+        return True
+
+    def _delete_one(self, full: str) -> None:
         from azure.core.exceptions import ResourceNotFoundError
 
-        def delete(entry: Entry) -> None:
-            try:
-                self._blob(f"{entry.key}{'/' if entry.is_dir else ''}").delete_blob()
-            except ResourceNotFoundError as error:
-                if sdk_errors.code_of(error) == "ContainerNotFound":
-                    raise
-
-        run_all(delete, entries, workers=self.WORKERS)
+        try:
+            self._run(lambda container: container.get_blob_client(full).delete_blob())
+        except ResourceNotFoundError as error:
+            if sdk_errors.code_of(error) == "ContainerNotFound":
+                raise
 
     def _copy(self, src: str, dst: str) -> None:
         from azure.core.exceptions import ResourceNotFoundError
 
-        source, target = self._blob(src), self._blob(dst)
-        sas = self.live_credentials().sas_token
-        url = f"{source.url}?{sas}" if sas and "?" not in source.url else source.url
-        try:
-            copied = target.start_copy_from_url(url)
+        def copy(container: Any) -> str:
+            source = container.get_blob_client(self._prefix + src).url
+            target = container.get_blob_client(self._prefix + dst)
+            sas = self.live_credentials().sas_token
+            copied = target.start_copy_from_url(f"{source}?{sas}" if sas and "?" not in source else source)
             while copied["copy_status"] == "pending":
                 time.sleep(0.2)
                 copied = {"copy_status": target.get_blob_properties().copy.status}
+            return str(copied["copy_status"])
+
+        try:
+            status = self._run(copy)
         except ResourceNotFoundError as error:
             if sdk_errors.code_of(error) == "ContainerNotFound":
                 raise
             self._missing(src)
-        if copied["copy_status"] != "success":
-            raise StoreServiceError(
-                f"the service ended the copy to {self._uri(dst)}: {copied['copy_status']}"
-            )
+        if status != "success":
+            raise StoreServiceError(f"the service ended the copy to {self._uri(dst)}: {status}")
 
     def _make_directory(self, key: str) -> None:
-        self._blob(f"{key}/").upload_blob(b"", overwrite=True)
+        self._run_on(f"{key}/", lambda blob: blob.upload_blob(b"", overwrite=True))
+
+    def _from_fast(self, key: str, meta: Mapping[str, Any]) -> FileStat:
+        return FileStat(
+            self._uri(key), meta["size"], meta["last_modified"], meta["e_tag"], meta["version"] or None
+        )
 
     def _described(self, key: str, found: Any, size: int | None = None) -> FileStat:
         size = found.size if size is None else size
         return FileStat(self._uri(key), size, found.last_modified, found.etag, found.get("version_id"))
-
-
-class _BlockUpload:
-    """The service keeps blocks, unseen, until a list of them makes the blob; it forgets the others."""
-
-    def __init__(self, store: AzureArtifactStore, key: str, condition: Condition) -> None:
-        self._store, self._key, self._condition = store, key, condition
-        self._threads = ThreadPoolExecutor(UNDER_WAY, thread_name_prefix="stacks-write")
-        self._room = threading.Semaphore(UNDER_WAY)
-        self._blocks: list[Future[str]] = []
-
-    def write(self, part: bytes) -> None:
-        self._room.acquire()
-        for block in self._blocks:
-            if block.done():
-                block.result()
-        self._blocks.append(self._threads.submit(self._send, len(self._blocks), part))
-
-    def _send(self, number: int, part: bytes) -> str:
-        try:
-            name = base64.b64encode(f"{number:08}".encode()).decode()
-            self._store._blob(self._key).stage_block(name, part, length=len(part))  # noqa: SLF001 - one unit
-            return name
-        finally:
-            self._room.release()
-
-    def complete(self) -> None:
-        from azure.core.exceptions import AzureError
-        from azure.storage.blob import BlobBlock
-
-        blocks = [BlobBlock(block.result()) for block in self._blocks]
-        conditions = _conditions(self._condition)
-        if conditions.pop("overwrite", None) is False:
-            from azure.core import MatchConditions
-
-            conditions = {"match_condition": MatchConditions.IfMissing}
-        try:
-            self._store._blob(self._key).commit_block_list(blocks, **conditions)  # noqa: SLF001 - one unit
-        except AzureError as error:
-            self._store._refuse(error, self._key, self._condition)  # noqa: SLF001 - one unit
-        self._threads.shutdown(wait=False)
-
-    def abort(self) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
-
-
-def _conditions(condition: Condition) -> dict[str, Any]:
-    from azure.core import MatchConditions
-
-    if condition.absent:
-        return {"overwrite": False}
-    if condition.etag is not None:
-        return {"overwrite": True, "etag": condition.etag, "match_condition": MatchConditions.IfNotModified}
-    return {"overwrite": True}
-
-
-def _account_name(url: str) -> str:
-    """The account that a URL names: its first label, or for emulators the first part of the path."""
-    rest = url.partition("://")[2]
-    host, _, path = rest.partition("/")
-    return path.partition("/")[0] or host.partition(".")[0]

@@ -1,21 +1,25 @@
-"""Artifacts in a bucket of Google Cloud Storage, through its JSON API."""
+"""Artifacts in a bucket of Google Cloud Storage."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from types import MappingProxyType
-from typing import Any, cast
+from functools import partial
+from typing import Any, NoReturn, cast
 
 from stacks.credentials import CachedCredentials, Credentials, GcpToken
-from stacks.errors import MissingExtraError, StoreConfigError
-from stacks.stores import sdk_errors
+from stacks.errors import StoreConfigError
+from stacks.stores import gcp_clients, sdk_errors
 from stacks.stores.cached_client import ClientOfProcess
+from stacks.stores.fast import FastClient, FastFailure, fetch, fetch_into
+from stacks.stores.gcp_clients import patience, patience_in_doubt
+from stacks.stores.gcp_upload import ResumableUpload, generation_match
 from stacks.stores.keyed import KeyedArtifactStore
 from stacks.stores.parallel import run_all
 from stacks.stores.paths import split_scheme
-from stacks.stores.types import Condition, Data, Entry, FileStat, PathType, Upload
+from stacks.stores.types import ALWAYS, Condition, Data, Entry, FileStat, PathType, Upload
+
+_READ_TRIES = 3
 
 
 class GCPArtifactStore(KeyedArtifactStore):
@@ -51,7 +55,14 @@ class GCPArtifactStore(KeyedArtifactStore):
         self.bucket, _, prefix = split_scheme(self.path)[1].partition("/")
         self._prefix = f"{prefix}/" if prefix else ""
         # The SDK asks for the token itself, so its client outlives a renewal.
-        self._client = ClientOfProcess(self._make_bucket, lambda: None)
+        self._client = ClientOfProcess(
+            lambda _: gcp_clients.make_bucket(self.bucket, self.config, self.live_credentials), lambda: None
+        )
+        self._fast = FastClient(
+            lambda obstore: gcp_clients.make_fast(obstore, self.bucket, self.config, self.live_credentials),
+            self.live_credentials,
+            extra="gcp",
+        )
 
     @classmethod
     def credentials_from_secret(cls, values: Mapping[str, str]) -> Callable[[], Credentials]:
@@ -64,28 +75,6 @@ class GCPArtifactStore(KeyedArtifactStore):
         options = {"token": self.live_credentials().token, "project": self.config.get("project")}
         return {name: value for name, value in options.items() if value}
 
-    def _make_bucket(self, _: None) -> Any:
-        try:
-            from google.cloud import storage  # type: ignore[import-untyped] # the SDK has no types
-        except ImportError as error:
-            raise MissingExtraError(
-                "the GCP artifact store needs google-cloud-storage",
-                hint="pip install 'stack-provisioner[gcp]'",
-                extra="gcp",
-            ) from error
-
-        from stacks.stores.gcp_auth import LiveToken
-
-        endpoint = self.config.get("endpoint_url")
-        client = storage.Client(
-            project=self.config.get("project") or "-",
-            credentials=LiveToken(self.live_credentials),
-            client_options={"api_endpoint": endpoint} if endpoint else None,
-        )
-        _widen_pool(client)
-        client._http.hooks["response"].append(_keep_headers)  # noqa: SLF001 - no public way
-        return client.bucket(self.bucket)
-
     def _translate(self, error: Exception, operation: str, path: str) -> Exception | None:
         grant = f"Grant the identity in use roles/storage.objectUser on the bucket {self.bucket}."
         place = sdk_errors.Place(self.name or self.path, self.bucket, "bucket", operation, path, grant)
@@ -94,23 +83,79 @@ class GCPArtifactStore(KeyedArtifactStore):
     # ---- the primitives -------------------------------------------------------------------------------
 
     def _head(self, key: str) -> FileStat | None:
-        blob = self._client.get().get_blob(self._prefix + key)
+        blob = self._client.get().get_blob(self._prefix + key, retry=patience())
         return None if blob is None else self._described(key, blob)
 
     def _directory(self, key: str) -> FileStat | None:
         prefix = f"{self._prefix}{key}/" if key else self._prefix
         bucket = self._client.get()
-        first = next(iter(bucket.client.list_blobs(bucket, prefix=prefix, max_results=1)), None)
+        first = next(
+            iter(bucket.client.list_blobs(bucket, prefix=prefix, max_results=1, retry=patience())), None
+        )
         if key and first is None:
             return None
         marked = first is not None and first.name == prefix
         return FileStat(self._uri(key), 0, first.updated if marked and first else None, is_dir=True)
 
     def _read(self, key: str, start: int, stop: int, etag: str | None) -> tuple[Data, FileStat]:
+        full = self._prefix + key
+        if not self._fast.takes(full):
+            return self._read_sdk(key, start, stop, etag)
+        # A generation that is no longer the file's is not found, unless the bucket keeps old ones: then the
+        # reading goes on in the file that was opened.
+        choice = {"range": (start, stop), "version": etag}
+        try:
+            content, meta = self._fast.run(partial(fetch, key=full, choice=choice))
+        except FastFailure as failure:
+            if failure.status_code == 404 and "endpoint_url" not in self.config:
+                self._say_missing(key, etag)  # another service may not know this way to its files
+            at_end = self._head(key) if failure.status_code == 416 else None
+            if at_end is not None:  # an empty file, or one that became shorter
+                return b"", at_end
+            found = self._read_sdk(key, start, stop, etag)
+            self._fast.rescued(failure)
+            return found
+        if meta["version"] is None:  # a service that tells no generations by this way
+            return self._read_sdk(key, start, stop, etag)
+        return content, self._from_fast(key, meta)
+
+    def read_bytes(self, path: PathType) -> tuple[bytes, FileStat]:
+        """The content of a file and the stat of exactly that content.
+
+        What Google sends with a content has whole seconds only, so what it knows about the file is asked for
+        at the same time.
+        """
+        key = self._key(path)
+        asked: list[Callable[[], Any]] = [partial(super().read_bytes, path), partial(self._head, key)]
+        for _ in range(_READ_TRIES):
+            with self._doing("read", key):
+                (content, found), known = run_all(lambda ask: ask(), asked, workers=2)
+            if known is not None and known.etag == found.etag:
+                return content, known
+        return content, found  # it is being replaced all the time: the seconds have to do
+
+    def _read_whole(self, path: PathType) -> bytes:
+        return super().read_bytes(path)[0]
+
+    def _from_fast(self, key: str, meta: Mapping[str, Any]) -> FileStat:
+        version = meta["version"]
+        return FileStat(self._uri(key), meta["size"], meta["last_modified"], version, version)
+
+    def _read_into(self, key: str, start: int, etag: str | None, target: memoryview) -> bool:
+        full = self._prefix + key
+        if etag is None or not self._fast.takes(full):
+            return False
+        choice = {"range": (start, start + len(target)), "version": etag}
+        try:
+            return self._fast.run(partial(fetch_into, key=full, choice=choice, target=target))
+        except FastFailure:
+            return False  # _read finds out why
+
+    def _read_sdk(self, key: str, start: int, stop: int, etag: str | None) -> tuple[Data, FileStat]:
         from google.api_core import exceptions
 
         blob = self._client.get().blob(self._prefix + key)
-        _answer.headers = {}
+        gcp_clients.last_answer.headers = {}
         try:
             content: bytes = blob.download_as_bytes(
                 start=start,
@@ -118,10 +163,10 @@ class GCPArtifactStore(KeyedArtifactStore):
                 if_generation_match=int(etag) if etag else None,
                 checksum=None,
                 raw_download=True,
+                retry=patience(),
             )
         except exceptions.NotFound:
-            self._require_bucket()
-            self._missing(key)
+            self._say_missing(key, etag)
         except exceptions.PreconditionFailed:
             raise self._changed(key) from None
         except exceptions.RequestRangeNotSatisfiable:
@@ -129,14 +174,20 @@ class GCPArtifactStore(KeyedArtifactStore):
             if found is None:
                 self._missing(key)
             return b"", found
-        return content, self._after_download(key, blob, start, len(content), etag)
+        return content, self._after_download(key, blob, etag)
 
-    def _after_download(self, key: str, blob: Any, start: int, length: int, etag: str | None) -> FileStat:
-        """The download's headers name generation, time and whole length; without them, one more request."""
+    def _say_missing(self, key: str, etag: str | None) -> NoReturn:
+        self._require_bucket()
         if etag is not None:
-            return FileStat(self._uri(key), start + length, None, etag)
+            raise self._changed(key)
+        self._missing(key)
+
+    def _after_download(self, key: str, blob: Any, etag: str | None) -> FileStat:
+        """The download's headers name generation, time and whole length; without them, one more request."""
         generation = None if blob.generation is None else str(blob.generation)
-        answered = _answer.headers
+        if etag is not None and generation not in {None, etag}:
+            raise self._changed(key)  # by a service that heeds no condition
+        answered = gcp_clients.last_answer.headers
         total = answered.get("Content-Range", "").rpartition("/")[2]
         modified = answered.get("Last-Modified")
         if generation and generation == answered.get("X-Goog-Generation") and total.isdigit() and modified:
@@ -155,7 +206,10 @@ class GCPArtifactStore(KeyedArtifactStore):
         blob = self._client.get().blob(self._prefix + key)
         try:
             blob.upload_from_string(
-                content, content_type="application/octet-stream", **_generation(condition)
+                content,
+                content_type="application/octet-stream",
+                retry=patience() if condition == ALWAYS else patience_in_doubt(),
+                **generation_match(condition),
             )
         except exceptions.PreconditionFailed:
             self._refuse(key, condition)
@@ -172,7 +226,15 @@ class GCPArtifactStore(KeyedArtifactStore):
         raise self._changed(key)
 
     def _upload(self, key: str, condition: Condition) -> Upload:
-        return _ResumableUpload(self, key, condition, self._client.get().blob(self._prefix + key))
+        def check() -> None:
+            found = self._head(key)
+            if (condition.absent and found is not None) or (
+                condition.etag is not None and (found is None or found.etag != condition.etag)
+            ):
+                self._refuse(key, condition)
+
+        blob = self._client.get().blob(self._prefix + key)
+        return ResumableUpload(blob, self.PART_SIZE, condition, check, lambda: self._refuse(key, condition))
 
     def _list(self, key: str, *, deep: bool) -> Iterator[Entry]:
         prefix = f"{self._prefix}{key}/" if key else self._prefix
@@ -180,7 +242,7 @@ class GCPArtifactStore(KeyedArtifactStore):
         bucket = self._client.get()
         fields = "items(name,size,updated,generation),prefixes,nextPageToken"
         pages = bucket.client.list_blobs(
-            bucket, prefix=prefix, delimiter=None if deep else "/", fields=fields
+            bucket, prefix=prefix, delimiter=None if deep else "/", fields=fields, retry=patience()
         ).pages
         for page in pages:
             for blob in page:
@@ -202,7 +264,9 @@ class GCPArtifactStore(KeyedArtifactStore):
 
         def delete(entry: Entry) -> None:
             try:
-                self._client.get().blob(f"{self._prefix}{entry.key}{'/' if entry.is_dir else ''}").delete()
+                self._client.get().blob(f"{self._prefix}{entry.key}{'/' if entry.is_dir else ''}").delete(
+                    retry=patience()
+                )
             except exceptions.NotFound:
                 return  # what is gone already is what was asked for
 
@@ -215,7 +279,7 @@ class GCPArtifactStore(KeyedArtifactStore):
         target, token = bucket.blob(self._prefix + dst), None
         try:
             while True:  # a large file takes several calls
-                token, _, _ = target.rewrite(bucket.blob(self._prefix + src), token=token)
+                token, _, _ = target.rewrite(bucket.blob(self._prefix + src), token=token, retry=patience())
                 if token is None:
                     return
         except exceptions.NotFound:
@@ -227,61 +291,12 @@ class GCPArtifactStore(KeyedArtifactStore):
         self._directory("")
 
     def _make_directory(self, key: str) -> None:
-        self._client.get().blob(f"{self._prefix}{key}/").upload_from_string(b"")
+        self._client.get().blob(f"{self._prefix}{key}/").upload_from_string(b"", retry=patience())
 
     def _described(self, key: str, blob: Any) -> FileStat:
         return FileStat(
             self._uri(key), blob.size or 0, blob.updated, str(blob.generation), str(blob.generation)
         )
-
-
-class _ResumableUpload:
-    """Google keeps what has arrived until the last part closes the file; before, nobody sees it."""
-
-    def __init__(self, store: GCPArtifactStore, key: str, condition: Condition, blob: Any) -> None:
-        self._store, self._key, self._condition = store, key, condition
-        self._writer = blob.open("wb", chunk_size=store.PART_SIZE, **_generation(condition))
-
-    def write(self, part: bytes) -> None:
-        self._writer.write(part)
-
-    def complete(self) -> None:
-        from google.api_core import exceptions
-
-        try:
-            self._writer.close()
-        except exceptions.PreconditionFailed:
-            self._store._refuse(self._key, self._condition)  # noqa: SLF001 - one unit
-
-    def abort(self) -> None:
-        self._writer.terminate()
-
-
-def _generation(condition: Condition) -> dict[str, int]:
-    if condition.absent:
-        return {"if_generation_match": 0}
-    return {"if_generation_match": int(condition.etag)} if condition.etag is not None else {}
-
-
-class _LastAnswer(threading.local):
-    """The headers of the service's last answer to this thread: the SDK hands out only some of them."""
-
-    headers: Mapping[str, str] = MappingProxyType({})
-
-
-_answer = _LastAnswer()
-
-
-def _keep_headers(response: Any, **_: Any) -> None:
-    _answer.headers = response.headers
-
-
-def _widen_pool(client: Any) -> None:
-    """requests keeps ten connections, and throws away what more threads open."""
-    from requests.adapters import HTTPAdapter
-
-    for scheme in ("https://", "http://"):
-        client._http.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=64))  # noqa: SLF001 - no public way
 
 
 def _implicit() -> GcpToken:

@@ -17,6 +17,7 @@ from stacks.errors import (
     StorePermissionError,
     StoreServiceError,
 )
+from stacks.stores.fast import FastFailure
 
 _MODULES = {"google", "azure", "requests", "urllib3"}
 _NETWORK = {
@@ -31,6 +32,7 @@ _NETWORK = {
     "IncompleteReadError",
     "RetryError",
     "ProtocolError",
+    "FastFailure",
 }
 _NO_CREDENTIALS = {"DefaultCredentialsError", "ClientAuthenticationError", "CredentialUnavailableError"}
 
@@ -61,15 +63,24 @@ def code_of(error: BaseException) -> str:
     return str(getattr(code, "value", code) or "")
 
 
+def may_have_expired(error: BaseException) -> bool:
+    """Whether new credentials may help."""
+    return status_of(error) == 401 or code_of(error) == "AuthenticationFailed"
+
+
 def is_foreign(error: BaseException) -> bool:
-    """Whether an exception comes from one of the SDKs or from what they are built on."""
-    return any(kind.__module__.partition(".")[0] in _MODULES for kind in type(error).__mro__)
+    """Whether an exception comes from an SDK, from what it is built on, or from the fast client."""
+    return isinstance(error, FastFailure) or any(
+        kind.__module__.partition(".")[0] in _MODULES for kind in type(error).__mro__
+    )
 
 
 def translate(error: Exception, place: Place) -> StacksError | None:
     """The error that a user sees; None for one that is no SDK's."""
     if not is_foreign(error):
         return None
+    while isinstance(cause := getattr(error, "cause", None), Exception):
+        error = cause  # Google's RetryError says only that it has tried
     where = f"{place.operation} {place.path} in the artifact store {place.store}"
     said = str(error).partition("\n")[0][:300]
     refused = _credentials_error(error, where, said)

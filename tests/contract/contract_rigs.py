@@ -40,6 +40,7 @@ class Rig:
     make: Callable[..., BaseArtifactStore]
     outside: Outside
     lacks: frozenset[str] = field(default_factory=frozenset)
+    endpoint: str = ""
 
     def fresh(self, **config: Any) -> tuple[BaseArtifactStore, str]:
         """A store with a root that nobody used before, and that root's key below ``base``."""
@@ -155,7 +156,6 @@ class S3Outside:
 class S3Rig(Rig):
     """A rig whose stores are of the flavor s3, with what a test of S3 itself needs."""
 
-    endpoint: str = ""
     key: str = "test"
     secret: str = "testtest"
 
@@ -319,9 +319,9 @@ def gcs_rig(folder: Path) -> Iterator[Rig]:
 
         def make(path: str, **config: Any) -> BaseArtifactStore:
             config.setdefault("credentials", lambda: GcpToken("test"))
-            return GCPArtifactStore(path, endpoint_url=url, **config)
+            return GCPArtifactStore(path, **{"endpoint_url": url, **config})
 
-        yield Rig("gcs", f"gs://{bucket}", make, outside)
+        yield Rig("gcs", f"gs://{bucket}", make, outside, endpoint=url)
 
 
 # The key that every Azurite has: https://learn.microsoft.com/azure/storage/common/storage-use-azurite
@@ -393,6 +393,7 @@ def azure_rig(folder: Path) -> Iterator[Rig]:
         def make(path: str, **config: Any) -> BaseArtifactStore:
             if "credentials" not in config:
                 config.setdefault("account_key", AZURITE_KEY)
-            return AzureArtifactStore(path, account_url=url, **config)
+            return AzureArtifactStore(path, **{"account_url": url, **config})
 
-        yield Rig("azure", f"az://{container}", make, outside, frozenset({"backslashes in names"}))
+        lacks = frozenset({"backslashes in names"})
+        yield Rig("azure", f"az://{container}", make, outside, lacks, endpoint=url)

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 CODES = {"429": "TooManyRequests", "503": "SlowDown", "403": "AccessDenied", "401": "InvalidAccessKeyId"}
 Wanted = Callable[["Request"], bool]
@@ -75,12 +76,40 @@ class Proxy:
     faults: Faults
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """How a service tells credentials and errors; ``own_host`` is one that answers to its own name only."""
+
+    token: Callable[[Message, str], str]
+    expired: tuple[int, str] = (400, "ExpiredToken")
+    own_host: bool = False
+
+    def error(self, code: str) -> tuple[dict[str, str], bytes]:
+        text = f"<Error><Code>{code}</Code><Message>injected</Message></Error>"
+        return {"x-ms-error-code": code, "Content-Type": "application/xml"}, text.encode()
+
+
+def from_query(path: str, name: str) -> str:
+    pairs = (part.partition("=") for part in urlsplit(path).query.split("&"))
+    return next((unquote(value) for key, _, value in pairs if key == name), "")
+
+
+S3 = Dialect(
+    lambda headers, path: (
+        from_query(path, "X-Amz-Security-Token") or headers.get("X-Amz-Security-Token") or ""
+    )
+)
+GCS = Dialect(lambda headers, path: headers.get("Authorization") or "", (401, "Unauthorized"), own_host=True)
+AZURE = Dialect(lambda headers, path: from_query(path, "sig"), (403, "AuthenticationFailed"))
+
+
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, dialect: Dialect) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.upstream = urlsplit(target)
+        self.dialect = dialect
         self.faults = Faults()
         self.lock = threading.Lock()
 
@@ -92,18 +121,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        query = urlsplit(self.path).query
-        token = self.headers.get("X-Amz-Security-Token") or ""
-        for part in query.split("&"):
-            if part.startswith("X-Amz-Security-Token="):
-                token = part.partition("=")[2]
-        request = Request(self.command, self.path, token)
+        dialect = self.server.dialect
+        request = Request(self.command, self.path, dialect.token(self.headers, self.path))
         with self.server.lock:
             kind = self.server.faults.take(request)
         if kind == "reset":
             self.reset()
         elif kind == "expired":
-            self.refuse(400, "ExpiredToken")
+            self.refuse(*dialect.expired)
         elif kind.isdigit():
             self.refuse(int(kind), CODES.get(kind, "InternalError"))
         else:
@@ -117,9 +142,11 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def refuse(self, status: int, code: str) -> None:
-        text = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
+        headers, text = self.server.dialect.error(code)
         text = b"" if self.command == "HEAD" else text
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
@@ -137,8 +164,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             if name.lower() not in Hop:
-                self.send_header(name, value)
-        length = answer.headers.get("Content-Length") if self.command == "HEAD" else None
+                self.send_header(name, self.here(value) if name.lower() == "location" else value)
+        sizes = [value for name, value in answer.headers.items() if name.lower() == "content-length"]
+        length = sizes[0] if self.command == "HEAD" and sizes else None
         self.send_header("Content-Length", length or str(len(content)))
         self.end_headers()
         if self.command == "HEAD":
@@ -152,6 +180,10 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(content)
 
+    def here(self, url: str) -> str:
+        """Where an upload goes on: through this proxy, too."""
+        return url.replace(self.server.upstream.netloc, self.headers["Host"])
+
     def ask(self, body: bytes) -> Answer:
         """What the service itself says."""
         connection = http.client.HTTPConnection(
@@ -160,6 +192,9 @@ class Handler(BaseHTTPRequestHandler):
         try:
             dropped = self.server.faults.dropped
             headers = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
+            if self.server.dialect.own_host:
+                headers = {name: value for name, value in headers.items() if name.lower() != "host"}
+                headers["Host"] = self.server.upstream.netloc
             connection.request(self.command, self.path, body, headers)
             response = connection.getresponse()
             return Answer(response.status, dict(response.getheaders()), response.read())
@@ -183,9 +218,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def proxy(target: str) -> Iterator[Proxy]:
+def proxy(target: str, dialect: Dialect = S3) -> Iterator[Proxy]:
     """Listens on a free port, and passes on to ``target`` what it does not break."""
-    server = Server(target)
+    server = Server(target, dialect)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

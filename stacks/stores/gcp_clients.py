@@ -1,0 +1,106 @@
+"""The two clients of a GCS store: Google's own for its JSON API, and obstore for the bytes."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from stacks.credentials import CachedCredentials, GcpToken
+from stacks.errors import MissingExtraError
+from stacks.stores import fast
+
+GOOGLE = "https://storage.googleapis.com"
+
+
+def make_bucket(name: str, config: Mapping[str, Any], credentials: CachedCredentials[GcpToken]) -> Any:
+    """The bucket, through google-cloud-storage, which asks for the token at every request.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        from google.cloud import storage  # type: ignore[import-untyped] # the SDK has no types
+    except ImportError as error:
+        raise MissingExtraError(
+            "the GCP artifact store needs google-cloud-storage",
+            hint="pip install 'stack-provisioner[gcp]'",
+            extra="gcp",
+        ) from error
+
+    from stacks.stores.gcp_auth import LiveToken
+
+    endpoint = config.get("endpoint_url")
+    client = storage.Client(
+        project=config.get("project") or "-",
+        credentials=LiveToken(credentials),
+        client_options={"api_endpoint": endpoint} if endpoint else None,
+    )
+    _widen_pool(client)
+    client._http.hooks["response"].append(_keep_headers)  # noqa: SLF001 - no public way
+    weakref.finalize(client, client._http.close)  # noqa: SLF001 - no public way
+    return client.bucket(name)
+
+
+def make_fast(
+    obstore: Any, bucket: str, config: Mapping[str, Any], credentials: CachedCredentials[GcpToken]
+) -> Any:
+    """The bucket through obstore, whose way is the XML API; nothing of the environment is left to it."""
+
+    def provide() -> dict[str, Any]:
+        now = credentials()
+        return {"token": now.token, "expires_at": now.expires_at}
+
+    url = str(config.get("endpoint_url") or GOOGLE).rstrip("/")
+    return obstore.store.GCSStore(
+        bucket,
+        config={"base_url": url, "skip_signature": False},
+        credential_provider=provide,
+        **fast.options(url),
+    )
+
+
+def patience() -> Any:
+    """How a request of the SDK's is repeated: as it does by itself, but first after a fifth of a second."""
+    from google.cloud.storage.retry import DEFAULT_RETRY  # type: ignore[import-untyped] # the SDK has no types
+
+    return DEFAULT_RETRY.with_delay(initial=0.2, multiplier=2, maximum=10)
+
+
+def patience_in_doubt() -> Any:
+    """The same for a conditional write: one that may have been done would meet its own file."""
+    from google.api_core import exceptions
+    from google.api_core.retry import if_exception_type
+
+    refused = (exceptions.TooManyRequests, exceptions.ServiceUnavailable)
+    return patience().with_predicate(if_exception_type(*refused))
+
+
+class _LastAnswer(threading.local):
+    """The headers of the service's last answer to this thread: the SDK hands out only some of them."""
+
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+last_answer = _LastAnswer()
+
+
+def _keep_headers(response: Any, **_: Any) -> None:
+    last_answer.headers = response.headers
+
+
+def _widen_pool(client: Any) -> None:
+    """requests keeps ten connections, and throws away what more threads open."""
+    from requests.adapters import HTTPAdapter
+
+    class Adapter(HTTPAdapter):
+        def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+            """With our timeouts: the SDK would wait for a minute for a connection, too."""
+            return super().send(
+                request, *args, **{**kwargs, "timeout": (fast.CONNECT_TIMEOUT, fast.READ_TIMEOUT)}
+            )
+
+    for scheme in ("https://", "http://"):
+        client._http.mount(scheme, Adapter(pool_connections=4, pool_maxsize=64))  # noqa: SLF001 - no public way

@@ -1,0 +1,52 @@
+"""A large file on its way to Google Cloud Storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from stacks.stores.gcp_clients import patience
+from stacks.stores.types import ALWAYS, Condition
+
+
+class ResumableUpload:
+    """Google keeps what has arrived until the last part closes the file; before, nobody sees it.
+
+    ``refuse`` raises what it means when the condition does not hold; ``check`` looks whether it does, for
+    services that forget it while the parts arrive.
+    """
+
+    def __init__(
+        self,
+        blob: Any,
+        part_size: int,
+        condition: Condition,
+        check: Callable[[], None],
+        refuse: Callable[[], None],
+    ) -> None:
+        self._condition, self._check, self._refuse = condition, check, refuse
+        wanted = generation_match(condition)
+        self._writer = blob.open("wb", chunk_size=part_size, retry=patience(), **wanted)
+
+    def write(self, part: bytes) -> None:
+        self._writer.write(part)
+
+    def complete(self) -> None:
+        from google.api_core import exceptions
+
+        if self._condition != ALWAYS:
+            self._check()
+        try:
+            self._writer.close()
+        except exceptions.PreconditionFailed:
+            self._refuse()
+
+    def abort(self) -> None:
+        self._writer.terminate()
+
+
+def generation_match(condition: Condition) -> dict[str, int]:
+    """A condition, as Google's SDK takes it."""
+    if condition.absent:
+        return {"if_generation_match": 0}
+    return {"if_generation_match": int(condition.etag)} if condition.etag is not None else {}
