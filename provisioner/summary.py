@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from provisioner.catalog import PROVIDERS
 from provisioner.manifest import Manifest
@@ -49,6 +49,17 @@ class ResourceChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Danger:
+    """Something that deserves a second look: its kind (one of :data:`KINDS`), of what, and what it is."""
+
+    KINDS: ClassVar = ("data", "public", "permissions", "trust", "protection")
+
+    kind: str
+    component: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Everything that a person has to know before agreeing to a plan."""
 
@@ -65,6 +76,11 @@ class Summary:
     grants: tuple[str, ...]
     missing_protections: tuple[str, ...]
     outputs_change: bool
+    dangers: tuple[Danger, ...] = ()
+    drift_first_seen: str | None = None
+    """When this stack was first found drifted, of the times that somebody looked; ISO 8601, UTC."""
+    drift_last_clean: str | None = None
+    """When it was last known to be as applied: the last clean look, or the last apply."""
 
     @property
     def drifted(self) -> bool:
@@ -91,6 +107,7 @@ def summarise(
     names: Mapping[str, str] = MappingProxyType({}),
     deviations: Sequence[str] = (),
     emptied: Sequence[str] = (),
+    dangers: Sequence[Danger] = (),
 ) -> Summary:
     """The summary of a plan. ``details`` is what ``show -json`` says of it, where it was asked."""
     details = details or {}
@@ -110,6 +127,7 @@ def summarise(
         grants=tuple(_grants(manifest)) if operation == "apply" and changes else (),
         missing_protections=tuple(PROVIDERS[manifest.provider].missing_protections(manifest)),
         outputs_change=outcome.changes and not planned,
+        dangers=tuple(dangers),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from provisioner import register
 from provisioner.catalog import PROVIDERS
+from provisioner.dangers import dangers
 from provisioner.errors import (
     CredentialsError,
     StalePlanError,
@@ -116,7 +117,19 @@ class Work:
         details = self.details if unclear else None
         account = self.account()
         names = self.cloud.identifiers(account)
-        return summarise(self.manifest, account, outcome, details, names=names, **facts)
+        operation = facts.get("operation", "apply")
+        risky = (
+            dangers(
+                self.manifest,
+                self.applied_manifest(),
+                outcome.stream.planned,
+                details,
+                operation=operation,
+            )
+            if operation != "drift"
+            else ()
+        )
+        return summarise(self.manifest, account, outcome, details, names=names, dangers=risky, **facts)
 
     def apply(self, operation: str, outcome: PlanOutcome) -> dict[str, Any]:
         """Apply the saved plan under the journal's eye; the outputs."""

@@ -1,0 +1,252 @@
+"""What of a plan deserves a second look before anybody agrees: lost data, wider access, less protection.
+
+Judged twice, as neither tells all: the manifest against the one that was applied last, and the plan itself,
+which also knows what somebody changed behind our back and needs no workspace to compare with. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from provisioner.catalog import PROVIDERS
+from provisioner.manifest import ArtifactStore, Connector, Manifest
+from provisioner.summary import Danger, split_address
+from provisioner.terraform.stream import Change
+
+_BUCKETS = frozenset(
+    {"aws_s3_bucket", "google_storage_bucket", "azurerm_storage_account", "azurerm_storage_container"}
+)
+_DIRECTORY = re.compile(r"terraform_data\.directory(\[.*\])?")
+
+# Resources that do nothing but protect: without them, their bucket is open, unversioned or unencrypted.
+_PROTECTING: Mapping[str, tuple[str, str]] = {
+    "aws_s3_bucket_public_access_block": ("public", "the block of public access is removed"),
+    "aws_s3_bucket_policy": ("protection", "the policy that denies plain HTTP is removed"),
+    "aws_s3_bucket_ownership_controls": ("public", "ACLs become possible"),
+    "aws_s3_bucket_versioning": ("protection", "versioning is no longer managed"),
+    "aws_s3_bucket_server_side_encryption_configuration": ("protection", "encryption is no longer managed"),
+}
+
+# By resource type: an attribute, the values that are safe, the kind of danger, and the words for it.
+_SAFE: Mapping[str, tuple[tuple[str, frozenset[Any], str, str], ...]] = {
+    "aws_s3_bucket_public_access_block": tuple(
+        (name, frozenset({True}), "public", f"public access is no longer blocked ({name})")
+        for name in (
+            "block_public_acls",
+            "block_public_policy",
+            "ignore_public_acls",
+            "restrict_public_buckets",
+        )
+    ),
+    "aws_s3_bucket_versioning": (
+        (
+            "versioning_configuration.0.status",
+            frozenset({"Enabled"}),
+            "protection",
+            "versioning is switched off",
+        ),
+    ),
+    "google_storage_bucket": (
+        (
+            "public_access_prevention",
+            frozenset({"enforced"}),
+            "public",
+            "public access is no longer prevented",
+        ),
+        ("uniform_bucket_level_access", frozenset({True}), "public", "ACLs become possible"),
+        ("versioning.0.enabled", frozenset({True}), "protection", "versioning is switched off"),
+    ),
+    "azurerm_storage_account": (
+        ("allow_nested_items_to_be_public", frozenset({False}), "public", "containers may become public"),
+        (
+            "public_network_access_enabled",
+            frozenset({False}),
+            "public",
+            "the account is reached from anywhere",
+        ),
+        ("https_traffic_only_enabled", frozenset({True}), "protection", "plain HTTP is allowed"),
+        (
+            "shared_access_key_enabled",
+            frozenset({False}),
+            "permissions",
+            "the account's keys give access to all",
+        ),
+        (
+            "blob_properties.0.versioning_enabled",
+            frozenset({True}),
+            "protection",
+            "versioning is switched off",
+        ),
+    ),
+    "azurerm_storage_container": (
+        ("container_access_type", frozenset({"private"}), "public", "the container becomes public"),
+    ),
+}
+
+_POLICIES: Mapping[str, tuple[str, str, tuple[str, ...], str]] = {
+    "aws_iam_role_policy": ("policy", "permissions", ("Action", "Resource"), "may now also"),
+    "aws_iam_role": ("assume_role_policy", "trust", ("Principal",), "is now also trusted to"),
+}
+
+
+def dangers(
+    manifest: Manifest,
+    before: Manifest | None,
+    planned: Sequence[Change],
+    details: Mapping[str, Any] | None,
+    *,
+    operation: str,
+) -> list[Danger]:
+    """Everything of the kind, the worst first. ``before`` is the manifest as it was applied last."""
+    changes = {item["address"]: item["change"] for item in (details or {}).get("resource_changes", ())}
+    found = [*_lost(planned, manifest)]
+    if operation != "destroy":
+        gone = {danger.component for danger in found}
+        found += _in_plan(planned, changes, gone)
+        found += _in_manifest(before, manifest) if before is not None else ()
+    order = {kind: index for index, kind in enumerate(Danger.KINDS)}
+    return sorted(dict.fromkeys(found), key=lambda danger: order[danger.kind])
+
+
+# --- the plan -------------------------------------------------------------------------------------------
+
+
+def _lost(planned: Sequence[Change], manifest: Manifest) -> Iterator[Danger]:
+    keys = PROVIDERS[manifest.provider].key_resources
+    for change in planned:
+        if change.action not in {"delete", "replace"}:
+            continue
+        _, component, resource = split_address(change.address)
+        if change.type in _BUCKETS or _DIRECTORY.fullmatch(resource):
+            done = "deleted" if change.action == "delete" else "deleted and made anew"
+            yield Danger("data", component, f"{resource} is {done}, with everything in it")
+        elif resource.split("[", 1)[0] in keys:
+            yield Danger("data", component, f"{resource} is deleted: what it encrypts can no longer be read")
+
+
+def _in_plan(planned: Sequence[Change], changes: Mapping[str, Any], gone: Iterable[str]) -> Iterator[Danger]:
+    for change in planned:
+        _, component, _ = split_address(change.address)
+        if change.action == "delete" and change.type in _PROTECTING and component not in gone:
+            kind, words = _PROTECTING[change.type]
+            yield Danger(kind, component, words)
+        value = changes.get(change.address, {})
+        old, new = value.get("before"), value.get("after")
+        if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+            continue
+        for path, safe, kind, words in _SAFE.get(change.type, ()):
+            if _at(old, path) in safe and _at(new, path) not in safe and not _unknown(value, path):
+                yield Danger(kind, component, words)
+        if change.type in _POLICIES:
+            attribute, kind, keys, words = _POLICIES[change.type]
+            added = sorted(_statements(new.get(attribute), keys) - _statements(old.get(attribute), keys))
+            if added:
+                yield Danger(kind, component, f"{words}: {', '.join(added)}")
+
+
+def _at(value: Any, path: str) -> Any:
+    for step in path.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdecimal():
+            value = value[int(step)] if int(step) < len(value) else None
+        else:
+            return None
+    return value
+
+
+def _unknown(change: Mapping[str, Any], path: str) -> bool:
+    return _at(change.get("after_unknown"), path) is True
+
+
+def _statements(policy: Any, keys: Sequence[str]) -> set[str]:
+    """What stands under these keys in the statements that allow something."""
+    try:
+        statements = json.loads(policy).get("Statement", [])
+    except (TypeError, ValueError, AttributeError):
+        return set()
+    statements = statements if isinstance(statements, list) else [statements]
+    return {
+        text
+        for statement in statements
+        if isinstance(statement, Mapping) and statement.get("Effect") == "Allow"
+        for key in keys
+        for text in _texts(statement.get(key))
+    }
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+
+
+# --- the manifest ---------------------------------------------------------------------------------------
+
+
+def _in_manifest(before: Manifest, after: Manifest) -> Iterator[Danger]:
+    for store in after.artifact_stores:
+        old = before.store(store.renamed_from or "") or before.store(store.name)
+        if old is not None:
+            yield from _store(old, store)
+    for connector in after.connectors:
+        former = before.connector(connector.renamed_from or "") or before.connector(connector.name)
+        if former is not None:
+            yield from _connector(former, connector)
+            yield from _reach(before, after, former, connector)
+    missing = PROVIDERS[after.provider].missing_protections
+    for text in missing(after):
+        if text not in missing(before):
+            yield Danger("protection", after.name, f"no longer there: {text}")
+
+
+def _store(old: ArtifactStore, new: ArtifactStore) -> Iterator[Danger]:
+    if old.protect and not new.protect and not new.existing:
+        yield Danger("protection", new.name, "it may be destroyed from now on (`protect: false`)")
+    if old.versioning and not new.versioning:
+        yield Danger("protection", new.name, "versioning is switched off")
+    key, other = old.encryption.kms_key, new.encryption.kms_key
+    if key is not None and other != key:
+        instead = f"with {other} instead of {key}" if other else f"no longer with the key {key}"
+        yield Danger("protection", new.name, f"new objects are encrypted {instead}")
+    if old.profile == "strict" and new.profile != "strict":
+        yield Danger("protection", new.name, f"the profile is {new.profile} instead of strict")
+    days, fewer = old.lifecycle.noncurrent_days, new.lifecycle.noncurrent_days
+    if fewer is not None and (days is None or fewer < days):
+        kept = f"instead of {days}" if days is not None else "instead of being kept"
+        yield Danger("data", new.name, f"old versions are removed after {fewer} days {kept}")
+
+
+def _connector(old: Connector, new: Connector) -> Iterator[Danger]:
+    if (old.access, new.access) == ("read-only", "read-write"):
+        yield Danger("permissions", new.name, "may now write and delete, and not only read")
+    added = [name for name in new.trusted_principals if name not in old.trusted_principals]
+    if added:
+        yield Danger("trust", new.name, f"is now also trusted to {', '.join(added)}")
+    if old.trusted_principals and not new.trusted_principals:
+        yield Danger("trust", new.name, "is now trusted to whoever applies this")
+    if old.external_id is not None and new.external_id != old.external_id:
+        words = "any longer" if new.external_id is None else "as before, but another one"
+        yield Danger("trust", new.name, f"callers need not say the agreed external id {words}")
+
+
+def _reach(before: Manifest, after: Manifest, old: Connector, new: Connector) -> Iterator[Danger]:
+    """Stores that a connector reaches and did not, or reaches further into than it did."""
+    was = {store.name: store for store in before.artifact_stores if store.connector == old.name}
+    for store in after.artifact_stores:
+        if store.connector != new.name:
+            continue
+        known = was.get(store.renamed_from or "") or was.get(store.name)
+        if known is None:
+            yield Danger("permissions", new.name, f"now also reaches {store.name}")
+        elif known.prefix and not f"{store.prefix or ''}/".startswith(f"{known.prefix}/"):
+            where = f"below {store.prefix}/" if store.prefix else "in the whole bucket"
+            yield Danger("permissions", new.name, f"reaches {store.name} {where}, not only {known.prefix}/")
