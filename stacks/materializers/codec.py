@@ -35,6 +35,14 @@ class Unencodable(Exception):  # noqa: N818 - an answer: the whole value goes an
     """A value with a ring in it, or of a type that has no place in JSON."""
 
 
+class _FromElsewhere(Exception):  # noqa: N818 - a wrapping
+    """What ``get`` raised, on its way past the handlers that speak of this text."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
 class Encoder:
     """Turns values into what ``json`` can write; ``put`` takes those that need files of their own."""
 
@@ -111,6 +119,8 @@ class Decoder:
         """
         try:
             return json.loads(text, object_hook=self._hook)
+        except _FromElsewhere as passing:
+            raise passing.error from None
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
             if isinstance(error, MaterializerError):
                 raise
@@ -127,7 +137,10 @@ class Decoder:
             return back(data)
         if self._get is None:
             raise ValueError(f"{tag} is not known")
-        return self._get(data)
+        try:
+            return self._get(data)
+        except Exception as error:  # not about this text: whatever loading the other files raised
+            raise _FromElsewhere(error) from error
 
 
 def is_plain_dataclass(value: Any) -> bool:

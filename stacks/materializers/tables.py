@@ -26,6 +26,8 @@ class PandasMaterializer(BaseMaterializer):
             raise Declined("pyarrow is not installed") from error
         if type(data) not in (pd.DataFrame, pd.Series):
             raise Declined
+        if data.ndim > 1 and data.columns.inferred_type.startswith("mixed"):
+            raise Declined("Parquet's columns have names that are text")
         try:
             table = _table(data, pa)
             if not _same(_value(table), data):

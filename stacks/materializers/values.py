@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from stacks.errors import DamagedArtifactError
 from stacks.materializers.base import BaseMaterializer, Declined
+from stacks.materializers.classes import found, reference
 from stacks.materializers.codec import Decoder, Encoder, Unencodable
 
 _SLICE = 10_000  # elements of a list that are text at the same time
@@ -37,6 +38,7 @@ class JsonMaterializer(BaseMaterializer):
     NAME: ClassVar[str | None] = "json"
 
     def save(self, data: Any) -> None:
+        self._top = data
         self._objects: list[Any] = []
         self._items = 0
         encoder = Encoder(self._put)
@@ -85,6 +87,8 @@ class JsonMaterializer(BaseMaterializer):
     def _put(self, value: Any) -> dict[str, Any]:
         from stacks.materializers.registry import candidates, name_of
 
+        if value is self._top:
+            raise Unencodable(f"JSON has no place for a {type(value).__qualname__}")
         for kind in candidates(value):
             if kind.NAME == "json":
                 continue  # it is where we are: it has no place for this value
@@ -97,7 +101,7 @@ class JsonMaterializer(BaseMaterializer):
             except Declined:
                 continue
             self._items += 1
-            return {"$item": number, "by": name_of(kind)}
+            return {"$item": number, "by": name_of(kind), "type": reference(type(value))}
         raise Unencodable(f"nothing stores a {type(value).__qualname__}")
 
     def _get(self, data: dict[str, Any]) -> Any:
@@ -111,7 +115,8 @@ class JsonMaterializer(BaseMaterializer):
         if type(number) is not int:
             raise DamagedArtifactError(f"{self.uri}/data.json names an item {number!r}", name=self.uri)
         kind = materializer_named(data["by"])
-        return kind(f"{self.uri}/items/{number}", self.artifact_store).load(object)
+        made = found(data["type"]) if isinstance(data["type"], str) else None
+        return kind(f"{self.uri}/items/{number}", self.artifact_store).load(made or object)
 
     def _by(self, name: str, folder: str) -> BaseMaterializer:
         from stacks.materializers.registry import built_in
