@@ -16,6 +16,7 @@ from provisioner.journal import close_journal
 from provisioner.manifest import LoadedManifest, load_manifest
 from provisioner.recover import recover_if_cut_off
 from provisioner.render import MACHINE_VARIABLES, render, write_rendering
+from provisioner.since import dated
 from provisioner.summary import Summary
 from provisioner.terraform.locate import Executable, locate
 from provisioner.terraform.runner import OnEvent, ignore_event
@@ -92,7 +93,7 @@ class Engine:
             outcome = work.plan_drift()
             unseen = work.cloud.deviations() if work.cloud.repairs() else []
             summary = work.summarise(outcome, operation="drift", deviations=unseen)
-            return Result(summary, summary.drifted, done=False)
+            return self._dated(workspace, summary)
 
     def fast_drift(self, loaded: LoadedManifest) -> Result:
         """The same question, put to the cloud's SDK instead of Terraform, which need not be there.
@@ -111,7 +112,12 @@ class Engine:
         found = fast_drift(self.state_file, workspace, applied.manifest)
         for kind in found.unread:
             self.say(f"not looked at: {kind} (drift without --fast does)")
-        return Result(found.summary, found.summary.drifted, done=False)
+        return self._dated(workspace, found.summary)
+
+    def _dated(self, workspace: Workspace, summary: Summary) -> Result:
+        deployed = self.state_file.read().deployments.get(summary.stack)
+        summary = dated(workspace, deployed.applied_at if deployed else None, summary)
+        return Result(summary, summary.drifted, done=False)
 
     def _applied(self, loaded: LoadedManifest) -> LoadedManifest:
         """The manifest as it was last applied, which is what a cloud can have drifted from."""

@@ -83,6 +83,11 @@ class Workspace:
         return self.path / "outputs.json"
 
     @property
+    def drift_seen(self) -> Path:
+        """Since when the stack is known to have drifted."""
+        return self.path / "drift.json"
+
+    @property
     def initialised(self) -> Path:
         """What ``init`` depended on when it last succeeded."""
         return self.path / "init.json"

@@ -121,12 +121,19 @@ def _drift_lines(summary: Summary) -> Iterator[str]:
     if not summary.drifted:
         yield "No drift: everything is as it was applied."
         return
-    yield "Changed behind our back:"
+    yield f"Changed behind our back{_since(summary)}:"
     for change in summary.drift:
         yield from _drifted(change)
     yield from (f"  {deviation}" for deviation in summary.deviations)
     yield ""
     yield "`provision apply` puts it back; to keep it, change the manifest."
+
+
+def _since(summary: Summary) -> str:
+    if summary.drift_first_seen is None:
+        return ""
+    clean = f", as applied {summary.drift_last_clean}" if summary.drift_last_clean else ""
+    return f" (first seen {summary.drift_first_seen}{clean})"
 
 
 class ProgressLines:
