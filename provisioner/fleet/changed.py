@@ -29,15 +29,13 @@ class Chosen:
     """A sentence for each stack that the revision had and that is no longer in any of the manifests."""
 
 
-def changed_since(
-    revision: str, stacks: Sequence[LoadedManifest], places: Sequence[Path], *, folder: Path | None = None
-) -> Chosen:
+def changed_since(revision: str, stacks: Sequence[LoadedManifest], places: Sequence[Path]) -> Chosen:
     """The stacks that are other than at the point where ``revision`` and the present parted.
 
     What is not committed yet counts as changed. ``places`` are where the stacks were looked for. Raises
     :class:`InputError` outside a repository, without git, and for a revision that is not there.
     """
-    git = _Git.at(folder or Path.cwd())
+    git = _Git.at(places[0] if places[0].is_dir() else places[0].parent)
     base = git.merge_base(revision)
     changed = git.changed_since(base)
     chosen = [loaded for loaded in stacks if changed & _inputs(loaded, git)]
@@ -139,6 +137,7 @@ def _run(folder: Path, *words: str) -> str:
         capture_output=True,
         check=False,
         stdin=subprocess.DEVNULL,
+        env={**os.environ, "LC_ALL": "C"},
     )
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip() or f"git {words[0]} found nothing"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import InputError
-from provisioner.manifest.extends import Chain, read_chain
+from provisioner.manifest.extends import Chain, read_chain, read_file
 from provisioner.manifest.tree import MapNode
 
 _SUFFIXES = (".yaml", ".yml")
@@ -80,11 +80,11 @@ def _passed_over(folder: Path) -> bool:
 
 
 def _is_meant(path: Path) -> bool:
-    """Whether a file means to be a manifest. What cannot be read is taken for one, and refused as one."""
-    try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError:
-        return True
+    """Whether a file means to be a manifest.
+
+    Raises :class:`InputError` for one that cannot be read: it may be one.
+    """
+    text = read_file(path).decode("utf-8-sig", errors="replace")
     flow = text.lstrip().startswith("{")
     return bool((_MEANT_FLOW if flow else _MEANT).search(text))
 
