@@ -15,6 +15,7 @@
     │   ├── NotEmptyError          6    a bucket that still holds objects or versions
     │   ├── LockedError            6    another run works on this stack
     │   ├── StalePlanError         6    the plan is not what was reviewed
+    │   ├── PolicyDeniedError      6    what a policy does not allow
     │   ├── UnfinishedRunError     6    an earlier run ended in the middle
     │   └── DamagedStateError      6    a state file that cannot be trusted
     └── InterruptedRunError        130  the user stopped it
@@ -142,6 +143,10 @@ class LockedError(SafetyError):
 
 class StalePlanError(SafetyError):
     """What would be applied is not what was reviewed."""
+
+
+class PolicyDeniedError(SafetyError):
+    """A policy does not allow the manifest, or what its plan would do."""
 
 
 class UnfinishedRunError(SafetyError):

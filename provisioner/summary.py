@@ -60,6 +60,25 @@ class Danger:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """What a policy has to say of a stack: ``level`` is deny or warn, the place is that in the manifest."""
+
+    rule: str
+    level: str
+    message: str
+    file: str
+    line: int
+    column: int
+    path: str
+    address: str | None
+    policy: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{where}: {self.path}: {self.rule}: {self.message}" if self.path else f"{where}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Everything that a person has to know before agreeing to a plan."""
 
@@ -77,10 +96,17 @@ class Summary:
     missing_protections: tuple[str, ...]
     outputs_change: bool
     dangers: tuple[Danger, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What the policy has to say."""
     drift_first_seen: str | None = None
     """When this stack was first found drifted, of the times that somebody looked; ISO 8601, UTC."""
     drift_last_clean: str | None = None
     """When it was last known to be as applied: the last clean look, or the last apply."""
+
+    @property
+    def denied(self) -> bool:
+        """Whether a policy does not allow it."""
+        return any(finding.level == "deny" for finding in self.findings)
 
     @property
     def drifted(self) -> bool:

@@ -28,6 +28,7 @@ CONTRACT = {
     "NotEmptyError": 6,
     "LockedError": 6,
     "StalePlanError": 6,
+    "PolicyDeniedError": 6,
     "UnfinishedRunError": 6,
     "DamagedStateError": 6,
     "InterruptedRunError": 130,
