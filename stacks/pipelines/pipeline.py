@@ -35,7 +35,7 @@ class Pipeline:
         self.function = function
         self.name = check_name(name, "a pipeline")
         self.options = options
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())  # a function's attributes are not ours
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name}>"

@@ -60,6 +60,8 @@ def run_pipeline(
     except BaseException as error:
         record.status = FAILED if isinstance(error, Exception) else STOPPED
         record.error = _failure(error)
+        if options.on_failure is not None:
+            options.on_failure(error)
         raise
     finally:
         record.ended = now()

@@ -33,6 +33,8 @@ class StepOptions:
 class Step:
     """A step. Within a pipeline a call notes what is to be run; anywhere else it calls the function."""
 
+    __name__: str
+
     def __init__(self, function: Callable[..., Any], name: str, options: StepOptions) -> None:
         if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
             raise PipelineError(
@@ -41,7 +43,7 @@ class Step:
         self.function = function
         self.name = check_name(name, "a step")
         self.options = options
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())  # a function's attributes are not ours
 
     def __repr__(self) -> str:
         return f"<step {self.name}>"
