@@ -217,12 +217,12 @@ class Azure:
         ):
             if not getattr(policy, "enabled", False):
                 yield f"deleted {words} cannot be brought back: soft delete is off"
-        source = str(getattr(account.encryption, "key_source", "") or "Microsoft.Storage")
+        source = _word(getattr(account.encryption, "key_source", None)) or "Microsoft.Storage"
         wanted = "Microsoft.Keyvault" if store.encryption.kms_key else "Microsoft.Storage"
         if source.lower() != wanted.lower():
             yield f"encryption is with keys of {source} instead of {wanted}"
         closed = store.profile == "strict" or store.allowed_networks or store.private_endpoint_subnet
-        if closed and str(account.network_rule_set.default_action) != "Deny":
+        if closed and _word(account.network_rule_set.default_action) != "Deny":
             yield "everyone on the network is admitted: the default is to allow"
 
     def _is_orphan(self, intent: Intent, since: datetime) -> bool:
@@ -256,16 +256,21 @@ def _open(account: Any, container: Any) -> Iterator[str]:
     """How an account or its container stands open."""
     if account.allow_blob_public_access:
         yield "containers can be made public"
-    if str(container.public_access or "None") != "None":
-        yield f"the container is public: {container.public_access}"
+    if _word(container.public_access) not in ("", "None"):
+        yield f"the container is public: {_word(container.public_access)}"
     if not account.enable_https_traffic_only:
         yield "plain HTTP is allowed"
-    if str(account.minimum_tls_version) not in ("TLS1_2", "TLS1_3"):
-        yield f"TLS is allowed from version {account.minimum_tls_version or '1.0'}"
+    if _word(account.minimum_tls_version) not in ("TLS1_2", "TLS1_3"):
+        yield f"TLS is allowed from version {_word(account.minimum_tls_version) or 'TLS1_0'}"
     if account.allow_shared_key_access is not False:
         yield "shared keys work"
     if account.allow_cross_tenant_replication:
         yield "blobs can be replicated to other tenants"
+
+
+def _word(value: Any) -> str:
+    """What the SDK gives as a text or, in newer versions, as one of an enumeration."""
+    return str(getattr(value, "value", value) or "")
 
 
 def _versions(container: Any, prefix: str, *, probes: bool = False) -> Iterator[Any]:

@@ -1,0 +1,171 @@
+"""Azure from a manifest to a program's artifacts and back.
+
+Real Terraform; the real azurerm provider where it is found, else a stand-in; a management of the tests' own;
+Azurite for the data. Each test says in its output which provider ran.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure_management import APPLIER, SUBSCRIPTION, Subscription, managing
+from certificates import loopback_certificate
+from microsoft_services import (
+    ACCOUNT,
+    CLIENT,
+    TENANT,
+    Azurite,
+    azurite_program,
+    running_azurite,
+    running_entra,
+)
+from standin.mirror import Mirror
+from terraform_rig import provider_mirror
+from world import World
+
+GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
+PROGRAM = """
+from stacks import Client
+
+store = Client().active_stack.artifact_store
+path = f"{store.path}/models/a.bin"
+with store.open(path, "wb") as stream:
+    stream.write(b"artifact" * 1000)
+with store.open(path, "rb") as stream:
+    assert stream.read() == b"artifact" * 1000
+print(store.listdir(f"{store.path}/models"))
+"""
+
+
+@dataclass
+class Azure:
+    """A world, and the Azure that it reaches."""
+
+    world: World
+    management: Subscription
+    azurite: Azurite
+    ran: str
+
+    def manifest(self, *, connector: dict[str, Any] | None = None, **store: Any) -> Path:
+        """A stack with one store in the account that Azurite knows."""
+        fields: dict[str, Any] = {
+            "artifact_stores": [
+                {
+                    "name": "prod_store",
+                    "storage_account": ACCOUNT,
+                    "bucket": "artifacts",
+                    "protect": False,
+                    **store,
+                }
+            ]
+        }
+        if connector is not None:
+            fields["artifact_stores"][0]["connector"] = "prod_connector"
+            fields["connectors"] = [{"name": "prod_connector", **connector}]
+        return self.world.manifest(provider="azure", region="westeurope", account=SUBSCRIPTION, **fields)
+
+    @property
+    def account(self) -> dict[str, Any]:
+        """The storage account, as the management keeps it."""
+        (found,) = self.management.of_type("storageAccounts")
+        return found
+
+
+@pytest.fixture(scope="module", params=["4.55.0", "5.10.0"])
+def mirror(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mirror:
+    """The real providers where they are found, else stand-ins."""
+    made = Mirror(tmp_path_factory.mktemp("mirror"))
+    for name, version in (("azurerm", request.param), ("azuread", "3.7.0")):
+        made.real_or_stand_in(name, version, mirrors=(provider_mirror(),), handlers=f"standin_{name}")
+    return made
+
+
+@pytest.fixture
+def azure(
+    tmp_path: Path, any_terraform: Path | None, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Azure]:
+    """Entra ID, the management and Azurite, each over TLS on a port of its own."""
+    certificate, both = loopback_certificate(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))  # for the management, which speaks to Azurite
+    (tmp_path / "azurite").mkdir()
+    with (
+        running_azurite(azurite_program(), tmp_path / "azurite", certificate, both) as azurite,
+        running_entra(both) as entra,
+        managing(azurite, both, entra) as management,
+    ):
+        world = World.create(
+            tmp_path / "world",
+            any_terraform,
+            PROVISION_PLUGIN_MIRROR=str(mirror.folder),
+            STANDIN_SERVER=management.url,
+            SSL_CERT_FILE=str(certificate),
+            REQUESTS_CA_BUNDLE=str(certificate),
+            PROVISION_AZURE_MANAGEMENT_URL=management.url,
+            PROVISION_AZURE_GRAPH_URL=management.url,
+            AZURE_AUTHORITY_HOST=entra.url,
+            AZURE_TENANT_ID=TENANT,
+            AZURE_CLIENT_ID=CLIENT,
+            AZURE_CLIENT_SECRET=entra.client_secret,
+            AZURE_TOKEN_CREDENTIALS="EnvironmentCredential",
+            ARM_METADATA_HOSTNAME=management.url.partition("://")[2],
+        )
+        print(mirror.ran)
+        yield Azure(world, management, azurite, mirror.ran["azurerm"])
+        world.close()
+
+
+def test_from_the_manifest_to_artifacts_and_back(azure: Azure) -> None:
+    """Apply, no-change plan, a program, update, drift, refused destroy, destroy."""
+    world, management = azure.world, azure.management
+    manifest = azure.manifest()
+
+    applied = world.provision("apply", manifest, "-y")
+
+    assert "put, get, list and delete work" in applied.said
+    properties = azure.account["properties"]
+    assert properties["allowSharedKeyAccess"] is properties["allowBlobPublicAccess"] is False
+    assert properties["minimumTlsVersion"] == "TLS1_2"
+    assert azure.account["tags"]["stack"] == "demo"
+    grants = {
+        thing["properties"]["scope"].split("/")[-1]: thing["properties"]["principalId"]
+        for thing in management.of_type("roleAssignments")
+    }
+    assert grants == {"artifacts": APPLIER, ACCOUNT: APPLIER}
+
+    assert world.provision("plan", manifest, "--detailed-exitcode").code == 0
+    program = world.folder / "program.py"
+    program.write_text(PROGRAM)
+    done = subprocess.run(
+        [sys.executable, program],
+        env=world.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "['a.bin']"), done.stderr
+
+    changed = azure.manifest(versioning=False, lifecycle={"noncurrent_days": 30})
+    world.provision("apply", changed, "-y", "--no-verify")
+    (service,) = management.of_type("blobServices")
+    assert service["properties"]["isVersioningEnabled"] is False
+    assert "daysAfterCreationGreaterThan" in json.dumps(management.of_type("managementPolicies"))
+
+    azure.account["properties"]["allowBlobPublicAccess"] = True
+    drifted = world.provision("drift", changed, expect=2)
+    assert "allow_nested_items_to_be_public" in drifted.said
+    world.provision("apply", changed, "-y")
+    assert azure.account["properties"]["allowBlobPublicAccess"] is False
+
+    refused = world.provision("destroy", changed, "-y", expect=6)
+    assert "still holds 1 object" in refused.said
+    world.provision("destroy", changed, "-y", "--force-nonempty")
+    assert management.things == {}
+    assert world.registered() == []

@@ -1,0 +1,362 @@
+"""Azure's management, as far as a stack goes: a server of the tests' own that keeps what it is given.
+
+Bodies about storage are held to the models of azure-mgmt-storage, which Microsoft generates from the
+published interface; the others to https://learn.microsoft.com/rest/api/. Containers are made in Azurite, so
+that what is managed here is what programs then read and write.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import typing
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import azure.mgmt.storage.models as storage_models
+import jsonschema
+from microsoft_services import CLIENT, TENANT, Azurite, Entra
+from small_server import Answer, Asked, serving
+
+SUBSCRIPTION = "77777777-0000-0000-0000-000000000000"
+APPLIER = "99999999-0000-0000-0000-000000000000"  # the object id in the tokens of microsoft_services
+_ROLES = {
+    "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    "Storage Blob Data Reader": "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+    "Storage Blob Delegator": "db58b8e5-c6ad-4a2a-8342-4190687cbf4a",
+    "Key Vault Crypto Service Encryption User": "e147488a-f6f5-4113-8e2d-b22465e65bf6",
+}
+"""Built-in roles: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles."""
+
+_TEXT = {"type": "string", "minLength": 1}
+_TAGS = {"type": "object", "maxProperties": 50, "additionalProperties": {"type": "string", "maxLength": 256}}
+_ID = {"type": "string", "pattern": "^/subscriptions/[0-9a-f-]{36}/"}
+
+
+def _shape(required: list[str], **properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": required,
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+_SHAPES: dict[str, dict[str, Any]] = {
+    "resourceGroups": _shape(["location"], location=_TEXT, tags=_TAGS, managedBy=_TEXT),
+    "userAssignedIdentities": _shape(["location"], location=_TEXT, tags=_TAGS, properties={"type": "object"}),
+    "roleAssignments": _shape(
+        ["properties"],
+        properties=_shape(
+            ["roleDefinitionId", "principalId"],
+            roleDefinitionId={"type": "string", "pattern": "/roleDefinitions/[0-9a-f-]{36}$"},
+            principalId={"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"},
+            principalType={"enum": ["User", "Group", "ServicePrincipal", "ForeignGroup", "Device"]},
+            description=_TEXT,
+            condition=_TEXT,
+            conditionVersion={"enum": ["2.0"]},
+        ),
+    ),
+    "workspaces": _shape(
+        ["location"],
+        location=_TEXT,
+        tags=_TAGS,
+        properties=_shape(
+            [],
+            sku=_shape(["name"], name={"enum": ["PerGB2018", "CapacityReservation", "Free"]}),
+            retentionInDays={"type": "integer", "minimum": 30, "maximum": 730},
+        ),
+    ),
+}
+_MODELS = {
+    "storageAccounts": storage_models.StorageAccountCreateParameters,
+    "blobServices": storage_models.BlobServiceProperties,
+    "containers": storage_models.BlobContainer,
+    "managementPolicies": storage_models.ManagementPolicy,
+}
+
+
+def unfit(model: Any, value: Any, where: str = "") -> Iterator[str]:
+    """What of a body the SDK's own model of it does not know, or knows otherwise."""
+    origin = typing.get_origin(model)
+    if origin is typing.Union:
+        yield from _unfit_choice(typing.get_args(model), value, where)
+    elif origin is list:
+        (inner,) = typing.get_args(model)
+        for number, item in enumerate(value if isinstance(value, list) else ["no list"]):
+            yield from unfit(inner, item, f"{where}[{number}]")
+    elif _is_model(model):
+        yield from _unfit_members(model, value, where)
+    elif not isinstance(value, {float: (float, int), datetime: str}.get(model, origin or model)):
+        yield f"{where} is {value!r}"
+
+
+def _unfit_choice(choices: tuple[Any, ...], value: Any, where: str) -> Iterator[str]:
+    kinds = [choice for choice in choices if choice is not type(None)]
+    enum = next((one for one in kinds if isinstance(one, type) and issubclass(one, Enum)), None)
+    if enum is None:
+        yield from unfit(kinds[0], value, where) if value is not None else ()
+    elif value not in [item.value for item in enum]:
+        yield f"{where} is {value!r}"
+
+
+def _unfit_members(model: Any, value: dict[str, Any], where: str) -> Iterator[str]:
+    hints = typing.get_type_hints(model, localns={"_models": storage_models})
+    model.__new__(model)  # only then does it know how its fields are called in a body
+    known = {rest._rest_name: hints[name] for name, rest in model._attr_to_rest_field.items()}
+    for name, item in value.items():
+        if name in known:
+            yield from unfit(known[name], item, f"{where}.{name}")
+        else:
+            yield f"{where}.{name} is not known"
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, storage_models.Sku.__mro__[1])
+
+
+@dataclass
+class Subscription:
+    """One subscription. ``things`` are its resources by their id in lower case, for a test to look into."""
+
+    azurite: Azurite
+    entra: Entra | None = None
+    url: str = ""
+    things: dict[str, dict[str, Any]] = field(default_factory=dict)
+    passwords: dict[str, dict[str, Any]] = field(default_factory=dict)  # keyId to the password
+    asked: list[str] = field(default_factory=list)
+
+    def resource(self, identifier: str) -> dict[str, Any]:
+        """A resource by its id, as it is kept."""
+        return self.things[identifier.lower()]
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        """All resources of a type, such as ``roleAssignments``."""
+        return [thing for key, thing in self.things.items() if key.split("/")[-2] == kind.lower()]
+
+    def handle(self, asked: Asked) -> Answer:
+        """The answer to one request."""
+        path = unquote(asked.path).rstrip("/")
+        self.asked.append(f"{asked.method} {path}")
+        body = json.loads(asked.body) if asked.body else {}
+        if path.startswith("/v1.0/"):
+            return self._graph(asked.method, path, body)
+        if path == "/whoami":
+            return Answer(200, {"object_id": APPLIER, "tenant_id": TENANT, "client_id": CLIENT})
+        if path.startswith(("/azuread_", "/azurerm_")):
+            return self._kept(asked.method, path, body)
+        if path.startswith("/metadata/endpoints"):
+            return Answer(200, {"resourceManager": self.url})
+        if "api-version" not in asked.query:
+            return _error(400, "MissingApiVersionParameter")
+        if path == "/subscriptions":
+            return Answer(200, {"value": [{"subscriptionId": SUBSCRIPTION}]})
+        if not path.startswith(f"/subscriptions/{SUBSCRIPTION}"):
+            return _error(404, "SubscriptionNotFound")
+        return self._managed(asked, path, body)
+
+    def _managed(self, asked: Asked, path: str, body: dict[str, Any]) -> Answer:
+        if asked.method == "GET" and "roleDefinitions" in path:
+            return _role_definitions(path, asked.query.get("$filter", ""))
+        if asked.method == "GET" and path.lower() not in self.things:
+            return self._list(path, asked.query.get("$filter", ""))
+        if asked.method == "GET":
+            return Answer(200, self.things[path.lower()])
+        if asked.method == "POST" and path.endswith("/listKeys"):
+            return Answer(200, {"keys": [{"keyName": "key1", "value": "c3dpdGNoZWQgb2Zm"}]})
+        if asked.method == "PUT":
+            return self._put(path, body)
+        if asked.method == "DELETE":
+            return self._delete(path)
+        return _error(405, "MethodNotAllowed")
+
+    # --- lists --------------------------------------------------------------------------------------------
+
+    def _list(self, path: str, wanted: str) -> Answer:
+        if path.endswith("/resources"):
+            name = re.search(r"name eq '([^']*)'", wanted)
+            kind = re.search(r"resourceType eq '([^']*)'", wanted)
+            below = path.removesuffix("/resources").lower()
+            found = [
+                thing
+                for key, thing in self.things.items()
+                if key.startswith(f"{below}/")
+                and "/blobservices/" not in key
+                and thing.get("type", "").count("/") == 1
+                and "location" in thing
+                and thing["type"] != "Microsoft.Resources/resourceGroups"
+                and (name is None or thing["name"] == name[1])
+                and (kind is None or thing["type"].lower() == kind[1].lower())
+            ]
+            return Answer(200, {"value": found})
+        if path.endswith("/providers/Microsoft.Storage/storageAccounts"):
+            return Answer(200, {"value": self.of_type("storageAccounts")})
+        return _error(404, "ResourceNotFound")
+
+    # --- changes ------------------------------------------------------------------------------------------
+
+    def _put(self, path: str, body: dict[str, Any]) -> Answer:
+        kind, name = path.split("/")[-2:]
+        wrong = _problem(kind, body)
+        if wrong is not None:
+            return _error(400, "InvalidRequestContent", wrong)
+        parent = self._parent(path, kind)
+        if parent is not None and parent.lower() not in self.things:
+            return _error(404, "ParentResourceNotFound", parent)
+        new = path.lower() not in self.things
+        if kind == "roleAssignments":
+            if new and self._granted(path, body):
+                return _error(409, "RoleAssignmentExists")
+            body = _assigned(path, body)
+        made = self.things.get(path.lower(), {})
+        thing = {**body, "id": path, "name": name, "type": _type(path)}
+        thing["properties"] = {**body.get("properties", {}), **self._made_up(path, kind, name, made)}
+        self.things[path.lower()] = thing
+        if kind == "containers" and new:
+            with self.azurite.service() as service:
+                service.create_container(name)
+        return Answer(200, thing)
+
+    def _parent(self, path: str, kind: str) -> str | None:
+        if kind == "resourceGroups":
+            return None
+        if kind == "roleAssignments":
+            scope = path.partition("/providers/Microsoft.Authorization/")[0]
+            return None if "/Microsoft.KeyVault/" in scope else scope
+        if "/blobServices/default/" in path:
+            return path.partition("/blobServices/")[0]
+        if kind in ("blobServices", "managementPolicies"):
+            return path.rpartition(f"/{kind}/")[0]
+        return path.partition("/providers/")[0]
+
+    def _made_up(self, path: str, kind: str, name: str, made: Mapping[str, Any]) -> dict[str, Any]:
+        """What the service itself says of a resource."""
+        now = datetime.now(UTC).isoformat()
+        earlier = made.get("properties", {})
+        if kind == "storageAccounts":
+            blob = f"{self.azurite.url.rpartition('/')[0]}/{name}/"
+            return {
+                "creationTime": earlier.get("creationTime", now),
+                "provisioningState": "Succeeded",
+                "primaryEndpoints": {"blob": blob},
+            }
+        if kind == "userAssignedIdentities":
+            return {
+                "clientId": earlier.get("clientId", str(uuid.uuid4())),
+                "principalId": earlier.get("principalId", str(uuid.uuid4())),
+                "tenantId": TENANT,
+            }
+        if kind == "roleAssignments":
+            return {"createdOn": earlier.get("createdOn", now)}
+        return {}
+
+    def _granted(self, path: str, body: dict[str, Any]) -> bool:
+        """Whether this principal has this role on this scope already: Azure does not grant it twice."""
+        scope = path.partition("/providers/Microsoft.Authorization/")[0].lower()
+        asked = (body["properties"]["principalId"], body["properties"]["roleDefinitionId"].split("/")[-1])
+        return any(
+            key.partition("/providers/microsoft.authorization/")[0] == scope
+            and asked
+            == (thing["properties"]["principalId"], thing["properties"]["roleDefinitionId"].split("/")[-1])
+            for key, thing in self.things.items()
+            if "/roleassignments/" in key
+        )
+
+    def _delete(self, path: str) -> Answer:
+        gone = [key for key in self.things if key == path.lower() or key.startswith(f"{path.lower()}/")]
+        for key in gone:
+            thing = self.things.pop(key)
+            if key.split("/")[-2] == "containers":
+                with self.azurite.service() as service:
+                    service.delete_container(thing["name"])
+        return Answer(200 if gone else 204, None)
+
+    # --- Microsoft Graph, and what the stand-in for azuread keeps -----------------------------------------
+
+    def _kept(self, method: str, path: str, body: dict[str, Any]) -> Answer:
+        if method == "PUT":
+            self.things[path.lower()] = body
+        elif path.lower() not in self.things:
+            return _error(404, "Request_ResourceNotFound")
+        elif method == "DELETE":
+            del self.things[path.lower()]
+            return Answer(204, None)
+        return Answer(200, self.things[path.lower()])
+
+    def _graph(self, method: str, path: str, body: dict[str, Any]) -> Answer:
+        match = re.match(r"/v1\.0/applications\(appId='([^']+)'\)", path)
+        held = [thing for key, thing in self.things.items() if key.startswith("/azuread_application/")]
+        application = next((one for one in held if match and one["client_id"] == match[1]), None)
+        if application is None:
+            return _error(404, "Request_ResourceNotFound")
+        if method == "GET":
+            listed = [{**shown, "keyId": key} for key, shown in self.passwords.items()]
+            return Answer(200, {"appId": application["client_id"], "passwordCredentials": listed})
+        if path.endswith("/addPassword"):
+            key, secret = str(uuid.uuid4()), secrets.token_urlsafe(24)
+            self.passwords[key] = {**body["passwordCredential"], "hint": secret[:3]}
+            if self.entra is not None:
+                self.entra.also_takes.add(secret)
+            return Answer(200, {**self.passwords[key], "keyId": key, "secretText": secret})
+        if path.endswith("/removePassword"):
+            self.passwords.pop(body["keyId"], None)
+            return Answer(204, None)
+        return _error(400, "Request_BadRequest")
+
+
+def _problem(kind: str, body: dict[str, Any]) -> str | None:
+    """Why the published interface would not take a body."""
+    model = _MODELS.get(kind)
+    if model is not None:
+        return "; ".join(unfit(model, body)) or None
+    try:
+        jsonschema.validate(body, _SHAPES.get(kind, {}))
+    except jsonschema.ValidationError as error:
+        return f"{error.json_path}: {error.message}"
+    return None
+
+
+def _assigned(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    scope = path.partition("/providers/Microsoft.Authorization/")[0]
+    return {**body, "properties": {**body["properties"], "scope": scope}}
+
+
+def _type(path: str) -> str:
+    if "/providers/" not in path:
+        return "Microsoft.Resources/resourceGroups"
+    namespace, *rest = path.rpartition("/providers/")[2].split("/")
+    return "/".join((namespace, *rest[::2]))
+
+
+def _role_definitions(path: str, wanted: str) -> Answer:
+    prefix = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
+    name = re.search(r"roleName eq '([^']*)'", wanted)
+    found = [
+        {"id": f"{prefix}/{key}", "name": key, "properties": {"roleName": title}}
+        for title, key in _ROLES.items()
+        if (name and name[1] == title) or path.endswith(key)
+    ]
+    if path.endswith("/roleDefinitions"):
+        return Answer(200, {"value": found})
+    return Answer(200, found[0]) if found else _error(404, "RoleDefinitionDoesNotExist")
+
+
+def _error(status: int, code: str, message: str = "") -> Answer:
+    return Answer(status, {"error": {"code": code, "message": message or code}})
+
+
+@contextmanager
+def managing(azurite: Azurite, certificate: Path, entra: Entra | None = None) -> Iterator[Subscription]:
+    """Serves over TLS on a free port until the block ends."""
+    subscription = Subscription(azurite, entra)
+    with serving(subscription.handle, certificate) as url:
+        subscription.url = url
+        yield subscription
