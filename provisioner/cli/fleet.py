@@ -19,10 +19,10 @@ from provisioner.cli.board import Board
 from provisioner.cli.components import table
 from provisioner.cli.options import ask, print_json, say, state_file
 from provisioner.cli.run import INTERRUPTED, explained
-from provisioner.cli.running import CHANGES, load_target
+from provisioner.cli.running import CHANGES, load_target, print_summaries
 from provisioner.cli.show import plan_text
 from provisioner.engine import Confirm, Engine, Result
-from provisioner.errors import InputError, ManifestError, Problem
+from provisioner.errors import InputError, ManifestError, Problem, SafetyError
 from provisioner.fleet.changed import Chosen, changed_since
 from provisioner.fleet.clashes import clashes
 from provisioner.fleet.discover import discover
@@ -265,6 +265,8 @@ def _code(outcome: Outcome, changes_code: int) -> int:
         return InputError.exit_code
     if outcome.error is not None:
         return explained(outcome.error)[2]
+    if outcome.summary is not None and outcome.summary.denied:
+        return SafetyError.exit_code
     return changes_code if outcome.status in {Status.CHANGES, Status.DRIFTED} else 0
 
 
@@ -292,8 +294,8 @@ def fleet_table(finished: Finished) -> str:
 
 def print_fleet(finished: Finished, form: str) -> None:
     """What was found in each stack that differs, and the table of all."""
-    if form == "json":
-        print_json([summary.to_json() for summary in finished.summaries])
+    if form != "text":
+        print_summaries(finished.summaries, form)
         return
     for outcome in finished.outcomes:
         if outcome.summary is not None and outcome.status in {Status.CHANGES, Status.DRIFTED}:

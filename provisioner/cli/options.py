@@ -66,6 +66,15 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
+def annotation(level: str, text: str, file: str = "", line: int = 0, column: int = 0) -> str:
+    """A workflow command of GitHub Actions, with its own escapes: ``level`` is error, warning or notice."""
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    file = file.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    file = file.replace(",", "%2C").replace(":", "%3A")
+    where = f" file={file},line={line},col={column}" if file else ""
+    return f"::{level}{where}::{text}"
+
+
 def say(text: str) -> None:
     """Progress, on stderr. A reader who has gone does not stop the work that it tells of."""
     try:

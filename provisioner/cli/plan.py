@@ -8,6 +8,7 @@ from provisioner.cli.bundles import Keeper, keeping_options
 from provisioner.cli.fleet import FleetOptions, fleet_options, load_places, print_fleet, run_fleet
 from provisioner.cli.options import engine_options, existing_place, format_option, set_option
 from provisioner.cli.running import CHANGES, load_all, make_engine, print_summaries
+from provisioner.errors import SafetyError
 
 
 @click.command()
@@ -15,7 +16,7 @@ from provisioner.cli.running import CHANGES, load_all, make_engine, print_summar
 @click.option("--destroy", is_flag=True, help="Show what a destroy would do instead.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @set_option
-@format_option("text", "json")
+@format_option("text", "markdown", "json", "github")
 @keeping_options
 @fleet_options()
 @engine_options
@@ -49,4 +50,6 @@ def plan(
     engine = make_engine(terraform, lock_timeout)
     results = [keeper.plan(engine, loaded, destroy=destroy) for loaded in load_all(files, overrides)]
     print_summaries([result.summary for result in results], form)
+    if any(result.summary.denied for result in results):
+        return SafetyError.exit_code
     return code if any(result.changed for result in results) else 0

@@ -38,18 +38,45 @@ def coloured(text: str, colour: str, *, err: bool = False) -> str:
 
 def plan_text(summary: Summary) -> str:
     """What a plan would do, as a person reads it."""
-    lines = [_title(summary), ""]
+    lines = [_title(summary), "", *_danger_lines(summary)]
     if summary.operation == "drift":
         lines += _drift_lines(summary)
     elif summary.changes:
         lines += _change_lines(summary.changes)
         lines += _notes(summary)
-        lines += ["", _counts(summary)]
+        lines += ["", f"Plan: {counts_text(summary)}."]
     elif summary.outputs_change:
         lines.append("Only what is registered changes; nothing in the cloud does.")
     else:
         lines.append("No changes: everything is as the manifest says.")
+    lines += _finding_lines(summary)
     return "\n".join(lines)
+
+
+_DANGERS = {
+    "data": "data is lost",
+    "public": "public access",
+    "permissions": "wider permissions",
+    "trust": "wider trust",
+    "protection": "less protection",
+}
+
+
+def _danger_lines(summary: Summary) -> Iterator[str]:
+    if not summary.dangers:
+        return
+    yield coloured("Look at this twice", "red")
+    for danger in summary.dangers:
+        yield coloured(f"  ! {_DANGERS[danger.kind]}: {danger.component}: {danger.text}", "red")
+    yield ""
+
+
+def _finding_lines(summary: Summary) -> Iterator[str]:
+    if summary.findings:
+        yield from ("", "The policy")
+    for finding in summary.findings:
+        word, colour = ("does not allow", "red") if finding.level == "deny" else ("warns", "yellow")
+        yield coloured(f"  {word}: {finding}", colour)
 
 
 def _title(summary: Summary) -> str:
@@ -69,12 +96,18 @@ def _change_lines(changes: tuple[ResourceChange, ...]) -> Iterator[str]:
         yield f"  {kind} {component}".rstrip() if kind else "  the stack itself"
         for change in group:
             mark, colour = _MARKS.get(change.action, (" ", "white"))
-            name = f"  {change.identifier}" if change.identifier else ""
-            yield coloured(f"    {mark} {change.resource}{name}", colour)
-            yield from (f"        {_attribute(attribute)}" for attribute in change.attributes)
+            yield coloured(f"    {mark} {resource_text(change)}", colour)
+            yield from (f"        {attribute_text(attribute)}" for attribute in change.attributes)
 
 
-def _attribute(change: AttributeChange) -> str:
+def resource_text(change: ResourceChange) -> str:
+    """A resource and, where it is known, its name in the cloud."""
+    name = f"  {change.identifier}" if change.identifier else ""
+    return f"{change.resource}{name}{'  (replaced)' if change.action == 'replace' else ''}"
+
+
+def attribute_text(change: AttributeChange) -> str:
+    """What an attribute is and what it becomes."""
     return f"{change.path}: {_value(change.before)} → {_value(change.after)}"
 
 
@@ -108,13 +141,14 @@ def _notes(summary: Summary) -> Iterator[str]:
         yield from ("", coloured(f"Deleted with everything in it: {', '.join(summary.emptied)}", "red"))
 
 
-def _counts(summary: Summary) -> str:
+def counts_text(summary: Summary) -> str:
+    """How much is added, changed, destroyed and replaced."""
     replaced = summary.count("replace")
     text = (
-        f"Plan: {summary.count('create')} to add, {summary.count('update')} to change, "
+        f"{summary.count('create')} to add, {summary.count('update')} to change, "
         f"{summary.count('delete')} to destroy"
     )
-    return f"{text}, {replaced} to replace." if replaced else f"{text}."
+    return f"{text}, {replaced} to replace" if replaced else text
 
 
 def _drift_lines(summary: Summary) -> Iterator[str]:
