@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,13 +13,21 @@ from stacks.artifacts.filters import Filter, any_of, lower_bound, matcher
 from stacks.artifacts.models import ArtifactVersion, Page, PipelineRun
 from stacks.artifacts.names import check_name
 from stacks.artifacts.records import ArtifactRecord, Ref, RunRecord, parse_artifact, parse_run
-from stacks.errors import ArtifactInUseError, ArtifactNotFoundError, DamagedArtifactError, InvalidValueError
+from stacks.errors import (
+    ArtifactInUseError,
+    ArtifactNotFoundError,
+    DamagedArtifactError,
+    InvalidValueError,
+    NewerRecordError,
+)
 from stacks.materializers import ArtifactFiles
 from stacks.stores.base import BaseArtifactStore
 from stacks.stores.parallel import run_all
 from stacks.stores.types import FileStat
 
 R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
 
 # What the service says was written before a time cannot have been made after it; clocks differ, though.
 _SKEW = timedelta(days=1)
@@ -68,8 +77,14 @@ class History:
             )
         return found[0]
 
-    def versions_of(self, refs: Sequence[Ref], *, missing: bool = False) -> list[ArtifactVersion]:
-        """Several artifact versions; one that is gone is an error, or left out with ``missing``."""
+    def versions_of(
+        self, refs: Sequence[Ref], *, missing: bool = False, damaged: bool = False
+    ) -> list[ArtifactVersion]:
+        """Several artifact versions.
+
+        One that is gone is an error, or left out with ``missing``; so is one whose record cannot be read,
+        with ``damaged``, and then it is logged.
+        """
 
         def read(ref: Ref) -> ArtifactVersion | None:
             path = self.at(layout.record(*ref))
@@ -82,6 +97,11 @@ class History:
                     f"version {ref.version} of the artifact {ref.artifact} has been deleted",
                     name=ref.artifact,
                 ) from None
+            except (DamagedArtifactError, NewerRecordError) as error:
+                if not damaged:
+                    raise
+                logger.warning("left out: %s", error)
+                return None
 
         found = run_all(read, refs, workers=self.store.WORKERS)
         return [one for one in found if one is not None]
@@ -122,7 +142,9 @@ class History:
         after = lower_bound(created)
         refs = [ref for ref in self.refs(name, since=after) if numbered(ref.version)]
         found = [
-            one for one in self.versions_of(refs, missing=True) if all(test(one.record) for test in tests)
+            one
+            for one in self.versions_of(refs, missing=True, damaged=True)
+            if all(test(one.record) for test in tests)
         ]
         found.sort(key=lambda one: (one.created, one.name, one.number), reverse=True)
         return _page(found, page, size)
@@ -255,7 +277,9 @@ class History:
         in_status, tagged = matcher(status, str, "status"), any_of(tag, "tag")
         found = [
             run
-            for run in self._runs_of([one for one in self._listed(layout.RUNS) if wanted(one)], named)
+            for run in self._runs_of(
+                [one for one in self._listed(layout.RUNS) if wanted(one)], named, damaged=True
+            )
             if in_status(run.status) and made(run.created) and tagged(run.tags)
         ]
         found.sort(key=lambda run: (run.created, run.name), reverse=True)
@@ -263,7 +287,8 @@ class History:
 
     def runs_referring(self, ref: Ref) -> list[PipelineRun]:
         """The runs that made, took from the cache or were given an artifact version."""
-        return [run for run in self.runs() if ref in run.record.references()]
+        runs = self._runs_of(self._listed(layout.RUNS))
+        return [run for run in runs if ref in run.record.references()]
 
     def run_records(self) -> list[tuple[RunRecord, FileStat]]:
         """All runs, each with what the store says of its record."""
@@ -280,18 +305,31 @@ class History:
         return record
 
     def _runs_of(
-        self, pipelines: Iterable[str], named: Callable[[str], bool] = lambda _: True
+        self,
+        pipelines: Iterable[str],
+        named: Callable[[str], bool] = lambda _: True,
+        *,
+        damaged: bool = False,
     ) -> list[PipelineRun]:
-        return [PipelineRun(self, record) for one in pipelines for record, _ in self._run_records(one, named)]
+        return [
+            PipelineRun(self, record)
+            for one in pipelines
+            for record, _ in self._run_records(one, named, damaged=damaged)
+        ]
 
     def _run_records(
-        self, pipeline: str, named: Callable[[str], bool] = lambda _: True
+        self, pipeline: str, named: Callable[[str], bool] = lambda _: True, *, damaged: bool = False
     ) -> list[tuple[RunRecord, FileStat]]:
         def read(stat: FileStat) -> tuple[RunRecord, FileStat] | None:
             try:
                 return parse_run(self._read(stat.path), stat.path), stat
             except FileNotFoundError:
                 return None  # deleted since it was listed
+            except (DamagedArtifactError, NewerRecordError) as error:
+                if not damaged:
+                    raise
+                logger.warning("left out: %s", error)
+                return None
 
         files = [
             stat

@@ -274,6 +274,12 @@ class PipelineRun:
     def __repr__(self) -> str:
         return f"PipelineRun({self.name!r}, pipeline={self.pipeline!r}, status={self.status!r})"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PipelineRun) and self.record.id == other.record.id
+
+    def __hash__(self) -> int:
+        return hash(self.record.id)
+
     @property
     def name(self) -> str:
         """Its name, which no other run of the pipeline has."""
