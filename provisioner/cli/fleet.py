@@ -17,7 +17,7 @@ import click
 
 from provisioner.cli.board import Board
 from provisioner.cli.components import table
-from provisioner.cli.options import ask, print_json, say, state_file
+from provisioner.cli.options import ask, say, state_file
 from provisioner.cli.run import INTERRUPTED, explained
 from provisioner.cli.running import CHANGES, load_target, print_summaries
 from provisioner.cli.show import plan_text

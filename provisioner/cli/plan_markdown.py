@@ -1,8 +1,8 @@
 """A plan as Markdown for a pull request: what matters first, the rest folded, and nothing in it is markup.
 
-Values come from manifests and from clouds, so any of them may try to be something else than text: a mention, a
-link, a tag, the end of a code block. Sentences are escaped, values stand in code spans, the detail stands in a
-fenced block whose fence is longer than any in it.
+Values come from manifests and from clouds, so any of them may try to be something else than text: a mention,
+a link, a tag, the end of a code block. Sentences are escaped, values stand in code spans, the detail stands in
+a fenced block whose fence is longer than any in it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,7 @@ _KINDS = {
 _SEVERE = frozenset({"data", "public"})
 _TITLES = {"apply": "Plan for", "destroy": "Destroying", "drift": "Drift of"}
 _MARKS = {"create": "+", "update": "!", "delete": "-", "replace": "-"}
-_POINTER = (
-    "the bundle that comes with this plan has them all (`provision bundle inspect`), and so has the log"
-)
+_POINTER = "the bundle of this plan (`provision bundle inspect`) and `--format text` have them all"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$^=:])")
 _BACKTICKS = re.compile(r"`+")
 
@@ -139,7 +137,7 @@ def code(value: object) -> str:
     longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
     fence = "`" * (longest + 1)
     padding = " " if longest or not text.strip() else ""
-    return f"{fence}{padding}{text or ' '}{padding}{fence}".replace("|", "\\|" if "|" in text else "|")
+    return f"{fence}{padding}{text or ' '}{padding}{fence}"
 
 
 def plain(value: object) -> str:
@@ -148,7 +146,7 @@ def plain(value: object) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;")
     text = _SPECIAL.sub(r"\\\1", text)
     # A mention or a reference is made of the rendered text, where an escape is gone: an empty place parts it.
-    return re.sub(r"(@|#|\b(?:www|https?|GH)(?=\\[.:\-]))", "\\1\u200b", text)
+    return re.sub(r"([@#])", "\1\u200b", text)
 
 
 def _visible(text: str) -> str:
@@ -217,6 +215,7 @@ def _lines(summary: Summary) -> Iterator[str]:
 
 def _change(change: ResourceChange) -> Iterator[str]:
     mark = _MARKS.get(change.action, " ")
-    yield f"{mark}   {_visible(resource_text(change))}"
+    anew = " (destroyed and made anew)" if change.action == "replace" else ""
+    yield f"{mark}   {_visible(resource_text(change))}{anew}"
     for attribute in change.attributes:
         yield f"{mark if mark == '!' else ' '}       {_visible(attribute_text(attribute))}"

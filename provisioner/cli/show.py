@@ -103,7 +103,7 @@ def _change_lines(changes: tuple[ResourceChange, ...]) -> Iterator[str]:
 def resource_text(change: ResourceChange) -> str:
     """A resource and, where it is known, its name in the cloud."""
     name = f"  {change.identifier}" if change.identifier else ""
-    return f"{change.resource}{name}{'  (replaced)' if change.action == 'replace' else ''}"
+    return f"{change.resource}{name}"
 
 
 def attribute_text(change: AttributeChange) -> str:
