@@ -38,6 +38,7 @@ LAYERS = {
         "dangers": 5,
         "verify": 5,
         "live": 6,
+        "adopt": 7,
         "since": 6,
         "work": 6,
         "recover": 6,

@@ -20,6 +20,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "apply": ("provisioner.cli.apply:apply", "Plan, confirm, apply, register, verify."),
     "destroy": ("provisioner.cli.destroy:destroy", "Tear down, then deregister."),
     "drift": ("provisioner.cli.drift:drift", "Does the cloud still match what was applied?"),
+    "import": ("provisioner.cli.adopt:import_", "Adopt a bucket that is already there, as it is."),
     "status": ("provisioner.cli.status:status", "What is applied, from the state file alone."),
     "output": ("provisioner.cli.status:output", "The Terraform outputs of a stack."),
     "recover": (

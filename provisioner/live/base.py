@@ -1,15 +1,17 @@
 """How a provider's settings are read without Terraform.
 
-Each provider's module (``Provider.reader`` in the catalog) has ``connect(manifest) -> Reader``.
+Each provider's module (``Provider.reader`` in the catalog) has ``connect(manifest) -> Reader`` and
+``look(bucket, given) -> Seen``, for a bucket that is already there.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from provisioner.catalog import PROVIDERS
+from provisioner.catalog import PROVIDERS, Provider
 from provisioner.errors import ProvisionError
 from provisioner.live.noted import Resource
 from provisioner.manifest import Manifest
@@ -19,6 +21,14 @@ Found = Mapping[str, Any] | None
 
 A reader names only the attributes that can be set: those that a cloud thinks up itself are no drift.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A bucket that is already there: manifest fields that follow from it, and its settings in words."""
+
+    fields: Mapping[str, str]
+    settings: tuple[str, ...]
 
 
 class Reader(Protocol):
@@ -40,13 +50,24 @@ def connect(manifest: Manifest) -> Reader:
 
     Raises :class:`ProvisionError` naming the extra to install when its SDK is not there.
     """
-    provider = PROVIDERS[manifest.provider]
+    reader: Reader = _module(PROVIDERS[manifest.provider]).connect(manifest)
+    return reader
+
+
+def look(provider: Provider, bucket: str, given: Mapping[str, str]) -> Seen:
+    """What there is to say of ``bucket``; ``given`` are fields of the manifest that are known already.
+
+    Raises :class:`provisioner.errors.InputError` when there is none of that name, or it may not be read.
+    """
+    seen: Seen = _module(provider).look(bucket, given)
+    return seen
+
+
+def _module(provider: Provider) -> Any:
     try:
-        module = importlib.import_module(provider.reader)
+        return importlib.import_module(provider.reader)
     except ModuleNotFoundError as error:
         raise ProvisionError(
             f"{provider.title} needs the package {error.name!r}, which is not installed",
             hint=f"pip install 'stack-provisioner[{provider.extra}]'",
         ) from error
-    reader: Reader = module.connect(manifest)
-    return reader

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from provisioner.live.base import Found
+from provisioner.errors import InputError
+from provisioner.live.base import Found, Seen
 from provisioner.live.noted import Resource
 from provisioner.manifest import Manifest
 
@@ -39,6 +40,14 @@ def _directory(noted: Mapping[str, Any]) -> Found:
         return None
     found = {"path": given["path"], "mode": f"{stat.S_IMODE(mode):04o}"}
     return {"input": {"value": {key: found[key] for key in ("path", "mode") if key in given}}}
+
+
+def look(bucket: str, given: Mapping[str, str]) -> Seen:  # noqa: ARG001  # every provider's signature
+    """A directory that is already there."""
+    path = Path(bucket)
+    if not path.is_dir():
+        raise InputError(f"{bucket} is no directory", hint="name one that is there, with what it holds")
+    return Seen({}, (f"mode {stat.S_IMODE(path.stat().st_mode):04o}",))
 
 
 def connect(manifest: Manifest) -> LocalDisk:  # noqa: ARG001  # every provider's signature

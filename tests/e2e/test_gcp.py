@@ -1,0 +1,434 @@
+"""Google Cloud from end to end: the command line and real Terraform against a project of the tests' own.
+
+The provider is the real hashicorp/google where a mirror has it, else a stand-in that serves its official
+schema; the first test says which. The tests share one stack and build on each other, in their order here.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google_project import OWNER, PROJECT, Project, running_project
+from standin.mirror import Mirror
+from terraform_rig import provider_mirror
+from world import World
+
+from provisioner.manifest import generated_bucket
+from provisioner.verify.gcp_identity import account_id
+
+CI = f"ci@{PROJECT}.iam.gserviceaccount.com"
+PLAIN = {"name": "plain"}
+KEPT = {
+    "name": "kept",
+    "bucket": "acme-kept",
+    "prefix": "artifacts",
+    "lifecycle": {"noncurrent_days": 30, "abort_multipart_days": None, "archive_after_days": 365},
+    "storage_class": "nearline",
+    "connector": "sharing",
+}
+ADOPTED = {"name": "adopted", "bucket": "theirs", "existing": True, "prefix": "ours"}
+SHARING = {
+    "name": "sharing",
+    "access": "read-only",
+    "trusted_principals": [f"serviceAccount:{OWNER}", f"serviceAccount:{CI}", "group:ml@example.com"],
+}
+PLAIN_BUCKET = generated_bucket("demo", "plain", PROJECT)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project that holds nothing but who applies."""
+    with running_project(tmp_path_factory.mktemp("project")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Mirror:
+    """A mirror with the real provider, or with a stand-in for it."""
+    made = Mirror(tmp_path_factory.mktemp("gcp") / "mirror")
+    made.real_or_stand_in("google", "6.50.0", mirrors=(provider_mirror(),), handlers="standin_google")
+    return made
+
+
+@pytest.fixture(scope="module")
+def gcp(
+    tmp_path_factory: pytest.TempPathFactory, any_terraform: Path | None, mirror: Mirror, project: Project
+) -> Iterator[World]:
+    """A world in which Google is the project's server."""
+    folder = tmp_path_factory.mktemp("gcp-world")
+    own = World.create(
+        folder / "world",
+        any_terraform,
+        PROVISION_PLUGIN_MIRROR=str(mirror.folder),
+        GOOGLE_APPLICATION_CREDENTIALS=str(project.key_file(folder)),
+        STORAGE_EMULATOR_HOST=project.url,
+        GOOGLE_STORAGE_CUSTOM_ENDPOINT=f"{project.url}/storage/v1/",
+        GOOGLE_IAM_CUSTOM_ENDPOINT=f"{project.url}/v1/",
+        GOOGLE_KMS_CUSTOM_ENDPOINT=f"{project.url}/v1/",
+        CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS=project.url,
+        CLOUDSDK_API_ENDPOINT_OVERRIDES_STS=project.url,
+    )
+    yield own
+    own.close()
+
+
+def write(gcp: World, *stores: dict[str, Any], file: str = "stack.yaml", **fields: Any) -> Path:
+    """A manifest for the project."""
+    return gcp.manifest(
+        file,
+        **{
+            "provider": "gcp",
+            "region": "europe-west1",
+            "account": PROJECT,
+            "tags": {"team": "ml"},
+            "artifact_stores": list(stores),
+            **fields,
+        },
+    )
+
+
+def whole(gcp: World, *stores: dict[str, Any], **fields: Any) -> Path:
+    """The stack that most of the tests share."""
+    return write(gcp, *(stores or (PLAIN, KEPT, ADOPTED)), connectors=[SHARING], **fields)
+
+
+def email(connector: str) -> str:
+    """The service account of a connector."""
+    return f"{account_id('demo', connector)}@{PROJECT}.iam.gserviceaccount.com"
+
+
+def run(gcp: World, *argv: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    """A program of the user's own, in the same world."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *argv],
+        env=gcp.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == expect, done.stderr
+    return done
+
+
+PROGRAM = """
+import json, sys
+from stacks import Client
+store = Client().get_artifact_store(sys.argv[1])
+with store.open(f"{store.path}/{sys.argv[2]}", "w") as stream:
+    stream.write(sys.argv[3])
+with store.open(f"{store.path}/{sys.argv[2]}") as stream:
+    print(json.dumps({"read": stream.read(), "listed": sorted(map(str, store.listdir(store.path)))}))
+"""
+
+
+def test_it_says_which_provider_runs(mirror: Mirror, record_property: Any) -> None:
+    record_property("provider", mirror.ran["google"])
+
+    assert mirror.ran["google"].startswith("hashicorp/google ")
+    assert mirror.is_real("google") or "a stand-in" in mirror.ran["google"]
+
+
+def test_missing_credentials_are_told_before_anything(gcp: World, project: Project) -> None:
+    nothing = {"GOOGLE_APPLICATION_CREDENTIALS": "/nowhere.json"}
+
+    refused = gcp.provision("apply", write(gcp, PLAIN), "-y", expect=4, environment=nothing)
+
+    assert "no credentials of Google Cloud were found" in refused.err
+    assert project.buckets == {}
+
+
+def test_another_project_is_refused_before_anything(gcp: World, project: Project) -> None:
+    elsewhere = {"GOOGLE_CLOUD_PROJECT": "another-project"}
+    refused = gcp.provision("apply", write(gcp, PLAIN), "-y", expect=6, environment=elsewhere)
+    assert f"GOOGLE_CLOUD_PROJECT names the project another-project, but demo is in {PROJECT}" in refused.err
+
+    foreign = gcp.provision("apply", write(gcp, PLAIN, account="not-ours-at-all"), "-y", expect=5)
+    assert "no access to the project not-ours-at-all" in foreign.err
+    assert project.buckets == {}
+
+
+def test_apply_makes_and_registers_what_the_manifest_says(gcp: World, project: Project) -> None:
+    project.accounts[CI] = {"name": f"projects/{PROJECT}/serviceAccounts/{CI}", "email": CI}
+    theirs = {"name": "theirs", "location": "EU", "iamConfiguration": {"publicAccessPrevention": "inherited"}}
+    project.add_bucket(theirs)
+    project.put("theirs", "old/data.csv", b"a,b")
+
+    applied = gcp.provision("apply", whole(gcp), "-y")
+
+    assert "The stack is registered and made active." in applied.out
+    assert "plain: put, get, list and delete work" in applied.err
+    assert sorted(project.buckets) == sorted(["acme-kept", "theirs", PLAIN_BUCKET])
+    records = {record["name"]: record for record in gcp.state()["artifact_stores"]}
+    assert records["kept"] | {"deployment": None} == {
+        "name": "kept",
+        "flavor": "gcp",
+        "path": "gs://acme-kept/artifacts",
+        "config": {"project": PROJECT},
+        "connector": "sharing",
+        "deployment": None,
+    } | {key: value for key, value in records["kept"].items() if value is None}
+    connectors = {record["name"]: record for record in gcp.state()["connectors"]}
+    assert connectors["sharing"]["config"] == {
+        "project_id": PROJECT,
+        "access": "read-only",
+        "target_principal": email("sharing"),
+        "session_seconds": 3600,
+    }
+    assert connectors["plain_connector"]["resource_id"] == f"gs://{PLAIN_BUCKET}"
+
+
+def test_the_buckets_are_closed_versioned_and_labelled(project: Project) -> None:
+    plain, kept = project.buckets[PLAIN_BUCKET], project.buckets["acme-kept"]
+    for bucket, store in ((plain, "plain"), (kept, "kept")):
+        assert bucket["iamConfiguration"] == {
+            "uniformBucketLevelAccess": {"enabled": True},
+            "publicAccessPrevention": "enforced",
+        }
+        assert bucket["versioning"] == {"enabled": True}
+        assert bucket["softDeletePolicy"]["retentionDurationSeconds"] == "604800"
+        labels = {
+            "provisioned-by": "stack-provisioner",
+            "stack": "demo",
+            "artifact-store": store,
+            "team": "ml",
+        }
+        assert labels.items() <= bucket["labels"].items()
+        assert bucket["location"] == "EUROPE-WEST1"
+    assert (plain["storageClass"], kept["storageClass"]) == ("STANDARD", "NEARLINE")
+    assert [rule["action"]["type"] for rule in plain["lifecycle"]["rule"]] == [
+        "Delete",
+        "AbortIncompleteMultipartUpload",
+    ]
+    assert kept["lifecycle"]["rule"] == [
+        {"action": {"type": "Delete"}, "condition": {"daysSinceNoncurrentTime": 30, "isLive": False}},
+        {
+            "action": {"type": "SetStorageClass", "storageClass": "COLDLINE"},
+            "condition": {"age": 365, "isLive": True},
+        },
+    ]
+
+
+def test_each_connector_is_granted_its_stores_and_nothing_else(project: Project) -> None:
+    plain, sharing, adopted = (
+        f"serviceAccount:{email(name)}" for name in ("plain_connector", "sharing", "adopted_connector")
+    )
+    assert project.members(PLAIN_BUCKET, "roles/storage.objectUser") == [plain]
+    assert project.members(PLAIN_BUCKET, "roles/storage.legacyBucketReader") == [plain]
+    assert project.members("acme-kept", "roles/storage.objectViewer") == [sharing]
+    assert project.members("acme-kept", "roles/storage.legacyBucketReader") == []
+    (binding,) = project.policies["acme-kept"]["bindings"]
+    assert "projects/_/buckets/acme-kept/objects/artifacts/" in binding["condition"]["expression"]
+    assert project.members("theirs", "roles/storage.objectUser") == [adopted]
+    assert project.members(email("plain_connector"), "roles/iam.serviceAccountTokenCreator") == [
+        f"serviceAccount:{OWNER}"
+    ]
+    assert project.members(email("sharing"), "roles/iam.serviceAccountTokenCreator") == sorted(
+        SHARING["trusted_principals"]
+    )
+    owned = [held for held in project.keys.values() if held["email"] != OWNER]
+    assert owned == [], "no service account has a key"
+
+
+def test_a_second_apply_changes_nothing(gcp: World, project: Project) -> None:
+    project.asked.clear()
+
+    again = gcp.provision("apply", whole(gcp), "-y")
+
+    assert "No changes" in again.out
+    reading = {"/token", "/v1/token"}
+    changing = [
+        f"{asked.method} {asked.path}"
+        for asked in project.asked
+        if asked.method != "GET" and asked.path not in reading and not asked.path.endswith(":getIamPolicy")
+    ]
+    assert changing == []
+
+
+def test_a_program_reads_and_writes_through_the_registered_store(gcp: World, project: Project) -> None:
+    done = run(gcp, "plain", "greeting.txt", "hello")
+
+    assert json.loads(done.stdout) == {"read": "hello", "listed": ["greeting.txt"]}
+    assert "greeting.txt" in project.names(PLAIN_BUCKET)
+    uploads = [asked for asked in project.asked if asked.method == "POST" and "/upload/" in asked.path]
+    owner = {token for token, held in project.tokens.items() if held.principal == OWNER}
+    bearers = {asked.headers["authorization"].removeprefix("Bearer ") for asked in uploads}
+    assert uploads
+    assert not bearers & owner, "it writes with the connector's own, limited token"
+
+
+@pytest.mark.parametrize("store", ["adopted", "kept"])
+def test_a_store_keeps_to_its_prefix_and_its_access(gcp: World, project: Project, store: str) -> None:
+    if store == "adopted":
+        assert json.loads(run(gcp, store, "a.txt", "x").stdout)["listed"] == ["a.txt"]
+        assert "ours/a.txt" in project.names("theirs")
+    else:
+        refused = run(gcp, store, "a.txt", "x", expect=1)
+        assert "StorePermissionError" in refused.stderr
+        assert project.names("acme-kept") == []
+
+
+def test_a_change_is_an_update_in_place(gcp: World, project: Project) -> None:
+    changed = {**PLAIN, "lifecycle": {"noncurrent_days": 7}, "versioning": False}
+
+    planned = gcp.provision("plan", whole(gcp, changed, KEPT, ADOPTED))
+    assert "1 to change" in planned.out
+    assert "0 to destroy" in planned.out
+    gcp.provision("apply", whole(gcp, changed, KEPT, ADOPTED, tags={"team": "ops"}), "-y")
+
+    bucket = project.buckets[PLAIN_BUCKET]
+    assert bucket["lifecycle"]["rule"][0]["condition"]["daysSinceNoncurrentTime"] == 7
+    assert bucket["versioning"] == {"enabled": False}
+    assert bucket["labels"]["team"] == "ops"
+    gcp.provision("apply", whole(gcp), "-y")
+    assert project.buckets[PLAIN_BUCKET]["versioning"] == {"enabled": True}
+
+
+def test_drift_names_what_was_changed_by_hand_and_apply_mends_it(gcp: World, project: Project) -> None:
+    manifest = whole(gcp)
+    assert "No drift" in gcp.provision("drift", manifest).out
+    project.buckets[PLAIN_BUCKET]["iamConfiguration"]["publicAccessPrevention"] = "inherited"
+    project.policies["acme-kept"]["bindings"].clear()
+
+    found = gcp.provision("drift", manifest, expect=2)
+
+    assert "public_access_prevention" in found.out
+    assert "sharing" in found.out
+    gcp.provision("apply", manifest, "-y")
+    assert project.buckets[PLAIN_BUCKET]["iamConfiguration"]["publicAccessPrevention"] == "enforced"
+    assert project.members("acme-kept", "roles/storage.objectViewer") == [
+        f"serviceAccount:{email('sharing')}"
+    ]
+
+
+def test_a_protected_or_filled_store_is_not_destroyed(gcp: World, project: Project) -> None:
+    protected = gcp.provision("destroy", whole(gcp), "-y", expect=6)
+    assert "protected against destruction: kept, plain" in protected.err.replace("plain, kept", "kept, plain")
+
+    open_stores = [{**store, "protect": False} for store in (PLAIN, KEPT, ADOPTED)]
+    gcp.provision("apply", whole(gcp, *open_stores), "-y")
+    filled = gcp.provision("destroy", whole(gcp, *open_stores), "-y", expect=6)
+
+    assert f"plain ({PLAIN_BUCKET}) still holds 1 object" in filled.err
+    assert PLAIN_BUCKET in project.buckets
+
+
+def test_destroy_takes_what_was_made_and_leaves_what_was_adopted(gcp: World, project: Project) -> None:
+    destroyed = gcp.provision("destroy", "demo", "-y", "--force-nonempty")
+
+    assert f"emptying plain ({PLAIN_BUCKET})" in destroyed.err
+    assert [*project.buckets] == ["theirs"]
+    assert sorted(project.names("theirs")) == ["old/data.csv", "ours/a.txt"]
+    assert project.policies["theirs"]["bindings"] == []
+    assert sorted(project.accounts) == sorted([OWNER, CI])
+    assert gcp.registered() == []
+
+
+def test_a_key_is_minted_only_when_asked_for_and_never_enters_terraform(gcp: World, project: Project) -> None:
+    keyed = {"name": "plain_connector", "auth_method": "service-account"}
+    store = {**PLAIN, "protect": False}
+
+    applied = gcp.provision("apply", write(gcp, store, connectors=[keyed]), "-y")
+
+    assert "its credential was made and lies in the secret plain_connector_key" in applied.err
+    (key_id,) = [name for name, held in project.keys.items() if held["email"] == email("plain_connector")]
+    assert project.members(email("plain_connector"), "roles/iam.serviceAccountTokenCreator") == []
+    everything = "".join(
+        path.read_text(errors="replace") for path in gcp.workspace().rglob("*") if path.is_file()
+    )
+    assert "PRIVATE KEY" not in everything
+    assert key_id not in everything + applied.said
+    assert json.loads(run(gcp, "plain", "k.txt", "by key").stdout)["read"] == "by key"
+
+    gcp.provision("apply", write(gcp, store, connectors=[keyed]), "-y")
+    assert key_id in project.keys, "what works is kept"
+    renewed = {**keyed, "authentication_secret": "second"}
+    gcp.provision("apply", write(gcp, store, connectors=[renewed]), "-y")
+    assert key_id not in project.keys
+    assert json.loads(run(gcp, "plain", "k.txt", "by the next").stdout)["read"] == "by the next"
+    assert gcp.provision("secret", "list").out.split() == ["second"]
+
+    gcp.provision("destroy", "demo", "-y", "--force-nonempty")
+    assert {held["email"] for held in project.keys.values()} == {OWNER}
+    assert "second" not in gcp.provision("secret", "list").out
+
+
+def test_strict_logs_to_a_bucket_of_its_own_and_encrypts_with_a_key_of_ours(
+    gcp: World, project: Project
+) -> None:
+    strict = {**PLAIN, "profile": "strict", "protect": False}
+
+    planned = gcp.provision("plan", write(gcp, strict))
+    assert "google_kms_crypto_key" in planned.out
+    assert "google_storage_bucket.logs" in planned.out
+    gcp.provision("apply", write(gcp, strict), "-y")
+
+    bucket, logs = project.buckets[PLAIN_BUCKET], project.buckets[f"{PLAIN_BUCKET}-logs"]
+    key = bucket["encryption"]["defaultKmsKeyName"]
+    assert project.kms[key]["rotationPeriod"] == "7776000s"
+    assert bucket["logging"] == {"logBucket": logs["name"], "logObjectPrefix": PLAIN_BUCKET}
+    assert project.members(logs["name"], "roles/storage.objectCreator") == [
+        "group:cloud-storage-analytics@google.com"
+    ]
+    assert "No changes" in gcp.provision("apply", write(gcp, strict), "-y").out
+
+
+def test_a_key_is_not_taken_from_what_it_encrypts(gcp: World, project: Project) -> None:
+    run(gcp, "plain", "secret.txt", "x")
+
+    refused = gcp.provision("apply", write(gcp, {**PLAIN, "protect": False}), "-y", expect=6)
+
+    assert "not empty" in refused.err
+    assert project.buckets[PLAIN_BUCKET]["encryption"]
+
+
+def test_a_destroyed_strict_stack_can_be_made_again(gcp: World, project: Project) -> None:
+    strict = {**PLAIN, "profile": "strict", "protect": False}
+    project.put(f"{PLAIN_BUCKET}-logs", "plain_usage_2026", b"log")
+
+    gcp.provision("destroy", "demo", "-y", "--force-nonempty")
+    assert [*project.buckets] == ["theirs"]
+    gcp.provision("apply", write(gcp, strict), "-y")
+
+    rings = [name for name in project.kms if "/cryptoKeys/" not in name]
+    assert len(rings) == 2, "a key ring's name is used up, so each has its own"
+    gcp.provision("destroy", "demo", "-y")
+
+
+def test_a_run_that_was_cut_off_is_taken_up_again(gcp: World, project: Project) -> None:
+    """The bucket's policy cannot be written: what was made is in the state, and the next apply goes on."""
+    policy = f"PUT /storage/v1/b/{PLAIN_BUCKET}/iam"
+    project.failing[policy] = 100
+    failed = gcp.provision("apply", write(gcp, {**PLAIN, "protect": False}), "-y", expect=5)
+    assert "503" in failed.err
+    assert PLAIN_BUCKET in project.buckets
+    project.failing.clear()
+
+    gcp.provision("apply", write(gcp, {**PLAIN, "protect": False}), "-y")
+
+    assert gcp.registered() == ["plain"]
+    gcp.provision("destroy", "demo", "-y")
+    assert [*project.buckets] == ["theirs"]
+
+
+def test_deploy_takes_project_and_region_from_the_environment(gcp: World, project: Project) -> None:
+    known = {"GOOGLE_CLOUD_PROJECT": PROJECT, "GOOGLE_REGION": "europe-west4"}
+
+    gcp.provision("artifact-store", "deploy", "quick", "--flavor=gcp", "-y", environment=known)
+
+    (name,) = [name for name in project.buckets if name.startswith("quick-")]
+    assert project.buckets[name]["location"] == "EUROPE-WEST4"
+    gcp.provision("artifact-store", "destroy", "quick", "-y", environment=known)
+    assert name not in project.buckets
+
+
+def test_nothing_was_written_into_the_journal_that_is_secret(gcp: World) -> None:
+    said = json.dumps(gcp.state())
+    assert "PRIVATE KEY" not in said
+    assert "ya29." not in said
