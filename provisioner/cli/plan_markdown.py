@@ -1,8 +1,8 @@
 """A plan as Markdown for a pull request: what matters first, the rest folded, and nothing in it is markup.
 
 Values come from manifests and from clouds, so any of them may try to be something else than text: a mention,
-a link, a tag, the end of a code block. Sentences are escaped, values stand in code spans, the detail stands in
-a fenced block whose fence is longer than any in it.
+a link, a tag, the end of a code block. Sentences are escaped, values stand in code spans, and the detail
+stands in a fenced block whose fence is longer than any in it.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ def plan_markdown(summaries: Sequence[Summary], *, limit: int = LIMIT) -> str:
         cut.append(replace(item, shown=shown if shown < len(item.lines) else None))
     text = _render(cut, operation, len(items) - kept)
     # One stack alone may have more to tell of than fits, in its lists: the worst stands first.
-    return (
-        text if len(text) <= limit else f"{text[: limit - 200].rsplit(chr(10), 1)[0]}\n\n*Cut: {_POINTER}*\n"
-    )
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit - _LEAST_DETAIL].rpartition(chr(10))[0]}\n\n*Cut here: {_POINTER}*\n"
 
 
 def _fitting(lines: Sequence[str], room: int) -> int:
@@ -146,7 +146,7 @@ def plain(value: object) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;")
     text = _SPECIAL.sub(r"\\\1", text)
     # A mention or a reference is made of the rendered text, where an escape is gone: an empty place parts it.
-    return re.sub(r"([@#])", "\1\u200b", text)
+    return re.sub(r"([@#])", "\\1\u200b", text)
 
 
 def _visible(text: str) -> str:
@@ -197,7 +197,7 @@ def _emptied(summary: Summary) -> Iterator[Danger]:
 
 def _nothing(summary: Summary) -> str:
     if summary.operation == "drift":
-        return "" if summary.drifted else "No drift: everything is as it was applied."
+        return "No drift: everything is as it was applied."
     if summary.outputs_change:
         return "Only what is registered changes; nothing in the cloud does."
     return "No changes: everything is as the manifest says."
