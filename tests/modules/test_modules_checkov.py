@@ -62,7 +62,7 @@ def checkov(home: Path, *argv: str) -> dict[str, set[str]]:
 @pytest.fixture(scope="module")
 def over_modules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     home = tmp_path_factory.mktemp("checkov-modules")
-    return checkov(home, "--directory", str(MODULES), "--framework", "terraform")
+    return checkov(home, "--directory", str(MODULES / "aws"), "--framework", "terraform")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def over_plan(tmp_path_factory: pytest.TempPathFactory, aws_plan: dict[str, Any]
 @pytest.fixture(scope="module")
 def baseline() -> dict[str, str]:
     skips: dict[str, str] = YAML(typ="safe").load(BASELINE)
-    return skips
+    return {check: reason for check, reason in skips.items() if "_AWS_" in check}
 
 
 def test_every_skip_has_a_reason(baseline: dict[str, str]) -> None:

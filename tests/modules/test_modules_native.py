@@ -19,7 +19,7 @@ def test_modules_are_formatted(terraform: Path, tmp_path: Path) -> None:
     assert rig.run("fmt", "-check", "-diff", "-recursive").stdout == ""
 
 
-@pytest.mark.parametrize("module", (*AWS_MODULES, "local/artifact-store"))
+@pytest.mark.parametrize("module", [*AWS_MODULES, "local/artifact-store"])
 def test_terraform_test_passes(
     module: str, tmp_path: Path, terraform: Path, request: pytest.FixtureRequest
 ) -> None:
