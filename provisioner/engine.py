@@ -7,11 +7,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from provisioner import guards, minting, register
-from provisioner.errors import InputError, LockedError, NotEmptyError, UnfinishedRunError, UpstreamError
+from provisioner.errors import (
+    InputError,
+    LockedError,
+    NotEmptyError,
+    PolicyDeniedError,
+    UnfinishedRunError,
+    UpstreamError,
+)
 from provisioner.journal import close_journal
 from provisioner.manifest import LoadedManifest, load_manifest
 from provisioner.recover import recover_if_cut_off
@@ -26,10 +34,11 @@ from provisioner.work import Say, Work, snapshot
 from provisioner.workspace import Workspace
 from stacks.errors import StateLockedError
 from stacks.state import StateFile
-from stacks.state.files import locked
+from stacks.state.files import locked, write_private
 
 if TYPE_CHECKING:
     from provisioner.bundle import Bundle
+    from provisioner.policy import Policy
     from provisioner.verify.probe import Probed
 
 Confirm = Callable[[Summary], bool]
@@ -68,6 +77,8 @@ class Engine:
     on_event: OnEvent = ignore_event
     say: Say = say_nothing
     lock_timeout: int = 0
+    policy_file: Path | None = None
+    """The policy to go by; None: that of the environment, or the one beside or above the manifest."""
 
     # --- the commands ---------------------------------------------------------------------------------
 
@@ -76,9 +87,9 @@ class Engine:
         operation: Literal["apply", "destroy"] = "destroy" if destroy else "apply"
         with self._open(loaded) as work:
             outcome = work.plan_destroy() if destroy else work.plan()
-            summary = work.summarise(outcome, operation=operation)
+            summary = self._judged(work, work.summarise(outcome, operation=operation))
             bundle = None
-            if keep:
+            if keep and not summary.denied:
                 from provisioner.bundle import seal  # brings tar, zip and cryptography
 
                 bundle = seal(work, outcome, summary, operation)
@@ -134,6 +145,7 @@ class Engine:
     def apply(self, loaded: LoadedManifest, *, confirm: Confirm = agree, verify: bool = True) -> Result:
         """Make the world as the manifest says, register it, and prove that it can be used."""
         with self._open(loaded) as work:
+            self._refuse_unsigned(work, None)
             register.check_registrable(work.state, loaded.manifest)
             return self._apply_planned(work, work.plan(), confirm, verify=verify)
 
@@ -155,7 +167,8 @@ class Engine:
         from provisioner.bundle import take_over
 
         bundle.refuse_wrong_use(loaded.manifest.name, destroy=destroy)
-        with self._open(loaded) as work:
+        with self._open(loaded, lock=bundle.lock) as work:
+            self._refuse_unsigned(work, bundle)
             if destroy:
                 guards.refuse_protected(work)
                 register.deregistered(work.state, loaded.manifest.name)
@@ -166,7 +179,7 @@ class Engine:
             return self._apply_planned(work, outcome, confirm, verify=verify)
 
     def _apply_planned(self, work: Work, outcome: PlanOutcome, confirm: Confirm, *, verify: bool) -> Result:
-        summary = work.summarise(outcome)
+        summary = self._allowed(work, work.summarise(outcome))
         guards.refuse_data_loss(work, outcome)
         before = work.applied_manifest()
         if not outcome.changes:
@@ -203,7 +216,9 @@ class Engine:
                 "; ".join(str(bucket) for bucket in filled),
                 hint="copy away what is needed, then repeat with --force-nonempty to delete it all",
             )
-        summary = work.summarise(outcome, operation="destroy", emptied=[bucket.store for bucket in filled])
+        summary = self._allowed(
+            work, work.summarise(outcome, operation="destroy", emptied=[bucket.store for bucket in filled])
+        )
         if not confirm(summary):
             return Result(summary, changed=outcome.changes, done=False)
         guards.refuse_what_may_not_end(work)
@@ -257,6 +272,53 @@ class Engine:
         except UpstreamError as error:
             self.say(f"{probed.store.name}: old versions of the probe stay below {prefix}/: {error}")
 
+    # --- the policy -----------------------------------------------------------------------------------
+
+    def _policy(self, work: Work) -> Policy | None:
+        """The policy in force. A stack that is named, and not its file, has that of the file it is from."""
+        from provisioner.policy import policy_for  # brings pydantic models that most do not need
+
+        path = work.loaded.path
+        deployed = work.state.deployments.get(work.manifest.name)
+        if path == work.workspace.applied_manifest and deployed is not None:
+            path = Path(deployed.manifest)
+        return policy_for(path.parent, self.policy_file, self.environ)
+
+    def _judged(self, work: Work, summary: Summary) -> Summary:
+        """The summary with what the policy has to say of it."""
+        from provisioner.policy import judge_plan, needs_details
+
+        policy = self._policy(work)
+        if policy is None:
+            return summary
+        details = work.details if needs_details(policy) and summary.changes else None
+        findings = judge_plan(policy, work.loaded, summary, details, work.workspace.path)
+        return replace(summary, findings=tuple(findings))
+
+    def _allowed(self, work: Work, summary: Summary) -> Summary:
+        """The same for what is about to be done. Raises :class:`PolicyDeniedError` for what it denies."""
+        from provisioner.policy import refuse_denied
+
+        judged = self._judged(work, summary)
+        refuse_denied(judged.stack, judged.findings)
+        for finding in judged.findings:
+            self.say(f"warning: {finding}")
+        return judged
+
+    def _refuse_unsigned(self, work: Work, bundle: Bundle | None) -> None:
+        """Hold an apply to the signatures that the policy asks for."""
+        policy = self._policy(work)
+        keys = policy.asks.require_signature if policy is not None else ()
+        if not keys:
+            return
+        if bundle is not None:
+            bundle.refuse_unsigned(keys, required=True)
+            return
+        raise PolicyDeniedError(
+            f"{policy.path if policy else ''} asks for signatures: only signed bundles are applied here",
+            hint="provision plan --out BUNDLE --sign-with KEY, then: provision apply --plan BUNDLE",
+        )
+
     # --- surroundings ---------------------------------------------------------------------------------
 
     def workspace(self, name: str) -> Workspace:
@@ -271,11 +333,19 @@ class Engine:
         return Workspace(self.state_file.home / "workspaces" / name)
 
     @contextmanager
-    def _open(self, loaded: LoadedManifest) -> Iterator[Work]:
-        """The stack, locked, with nothing left over from earlier runs, and rendered."""
+    def _open(self, loaded: LoadedManifest, *, lock: bytes | None = None) -> Iterator[Work]:
+        """The stack, locked, with nothing left over from earlier runs, and rendered.
+
+        ``lock`` is the provider lock file of a plan that is to be applied: then no other providers are
+        installed.
+        """
         workspace = self.workspace(loaded.manifest.name)
         with self.locked(workspace):
             session = self._session(workspace)
+            if lock is not None:
+                session.keep_lock = True
+                if not workspace.lock_file.exists():
+                    write_private(workspace.lock_file, lock)
             places = Places(manifest=loaded.path.parent.absolute(), home=self.state_file.home)
             recover_if_cut_off(self.state_file, session, places, self.say, self.on_event)
             state = self.state_file.read()

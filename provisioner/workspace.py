@@ -53,6 +53,11 @@ class Workspace:
         return self.root / ".terraform.tfstate.lock.info"
 
     @property
+    def lock_file(self) -> Path:
+        """Terraform's provider lock file."""
+        return self.root / ".terraform.lock.hcl"
+
+    @property
     def plan(self) -> Path:
         """The saved plan of the run under way."""
         return self.path / "run.tfplan"

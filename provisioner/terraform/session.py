@@ -52,6 +52,8 @@ class Session:
         environ = os.environ if environ is None else environ
         self.workspace = workspace
         self.executable = executable
+        self.keep_lock = False
+        """Whether every ``init`` installs the very providers of the lock file, or fails."""
         self._on_event = on_event
         self._lock_timeout = lock_timeout
         self._configuration = cli_configuration(environ)
@@ -70,7 +72,7 @@ class Session:
         self.workspace.initialised.unlink(missing_ok=True)
         # The plugin cache is not safe for concurrent writers: inits of all stacks wait for each other.
         with _INIT_TURN, locked(cache_directory() / "init", _INIT_WAIT_SECONDS):
-            argv = commands.init(self.executable, lock_timeout=self._lock_timeout, keep_lock=keep_lock)
+            argv = commands.init(self.executable, lock_timeout=self._lock_timeout, keep_lock=keep_lock or self.keep_lock)
             code, stream = self._run("init", argv)
         if code != 0:
             raise self._failure("init", code, stream)
