@@ -70,6 +70,22 @@ class StatePlace:
     facts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """What ``live`` goes by: bucket, key, region, endpoint_url, account, container."""
 
+    def same_place(self, other: StatePlace) -> bool:
+        """Whether both are one object of one service, however it is reached."""
+        return (self.backend.name, self.location) == (other.backend.name, other.location) and self.facts.get(
+            "endpoint_url"
+        ) == other.facts.get("endpoint_url")
+
+    def note(self) -> dict[str, Any]:
+        """What a workspace keeps of it, as JSON."""
+        return {
+            "backend": self.backend.name,
+            "location": self.location,
+            "arguments": dict(self.arguments),
+            "upload": list(self.upload),
+            "facts": dict(self.facts),
+        }
+
     def put_back(self, copy: Path) -> str:
         """The command that makes ``copy`` the state again."""
         return shlex.join(str(copy) if part == "FILE" else part for part in self.upload)
@@ -111,6 +127,14 @@ BACKENDS: Mapping[str, Backend] = MappingProxyType(
     }
 )
 """The backends besides ``local``, which is a file in the workspace."""
+
+
+def place_noted(note: Mapping[str, Any]) -> StatePlace:
+    """The place that :meth:`StatePlace.note` has noted."""
+    return StatePlace(
+        BACKENDS[note["backend"]], note["location"], note["arguments"], tuple(note["upload"]), note["facts"]
+    )
+
 
 STATE_FIELDS = ("bucket", "key", "prefix", "region", "endpoint_url", "storage_account", "container")
 """The fields of ``state`` that some backends have."""

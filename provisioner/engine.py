@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from provisioner import guards, minting, register
+from provisioner.backends import place_of
 from provisioner.errors import (
     InputError,
     LockedError,
@@ -23,8 +24,10 @@ from provisioner.errors import (
 from provisioner.journal import close_journal
 from provisioner.manifest import LoadedManifest, load_manifest
 from provisioner.recover import recover_if_cut_off
-from provisioner.render import MACHINE_VARIABLES, render, write_rendering
+from provisioner.remote_lock import end_lock
+from provisioner.render import MACHINE_VARIABLES, render
 from provisioner.since import dated
+from provisioner.state_opening import StateOpening
 from provisioner.summary import Summary
 from provisioner.terraform.locate import Executable, locate
 from provisioner.terraform.runner import OnEvent, ignore_event
@@ -79,6 +82,8 @@ class Engine:
     lock_timeout: int = 0
     policy_file: Path | None = None
     """The policy to go by; None: that of the environment, or the one beside or above the manifest."""
+    migrate_state: bool = False
+    """Terraform's state goes where the manifest now has it, if that is another place than before."""
 
     # --- the commands ---------------------------------------------------------------------------------
 
@@ -133,6 +138,9 @@ class Engine:
     def _applied(self, loaded: LoadedManifest) -> LoadedManifest:
         """The manifest as it was last applied, which is what a cloud can have drifted from."""
         path = self.workspace(loaded.manifest.name).applied_manifest
+        if not path.is_file() and place_of(loaded.manifest) is not None:
+            self.say("what was applied is not noted on this machine: compared is the manifest")
+            return loaded
         if not path.is_file():
             raise InputError(
                 f"{loaded.manifest.name} has not been applied yet", hint=f"run: provision apply {loaded.path}"
@@ -235,13 +243,18 @@ class Engine:
         work.workspace.remove()
         return Result(summary, changed=outcome.changes, done=True)
 
-    def recover(self, name: str, *, push_state: bool = True) -> None:
-        """Finish what a run that was cut off has left, and give back a state that could not be stored."""
+    def recover(self, name: str, *, push_state: bool = True, unlock: str | None = None) -> None:
+        """Finish what a run that was cut off has left, and give back a state that could not be stored.
+
+        ``unlock`` is the id of the lock of a remote state that nobody will let go any more.
+        """
         workspace = self.workspace(name)
         with self.locked(workspace):
             # What a recovery needs of a manifest is in the journal, with absolute directories.
             places = Places(manifest=workspace.path, home=self.state_file.home)
             session = self._session(workspace)
+            if unlock is not None:
+                end_lock(session, unlock, self.say)
             recover_if_cut_off(
                 self.state_file, session, places, self.say, self.on_event, push_state=push_state
             )
@@ -349,9 +362,16 @@ class Engine:
             places = Places(manifest=loaded.path.parent.absolute(), home=self.state_file.home)
             recover_if_cut_off(self.state_file, session, places, self.say, self.on_event)
             state = self.state_file.read()
-            workspace.check_state(deployed=loaded.manifest.name in state.deployments)
             cloud = connect(loaded.manifest, places)
-            write_rendering(render(loaded.manifest), workspace.root, private=True)
+            StateOpening(
+                session,
+                loaded.manifest.name,
+                render(loaded.manifest),
+                place_of(loaded.manifest),
+                deployed=loaded.manifest.name in state.deployments,
+                migrate=self.migrate_state,
+                say=self.say,
+            ).open()
             workspace.write_json(workspace.root / MACHINE_VARIABLES, cloud.machine_variables())
             try:
                 with ThreadPoolExecutor(1, "account") as background:

@@ -75,6 +75,7 @@ def refuse_data_loss(work: Work, outcome: PlanOutcome) -> None:
     lost = _lost_stores(work, outcome)
     before = work.applied_manifest() if lost else None
     if before is None:
+        _refuse_unknown_loss(work, lost)
         return
     stores = {store.name: store for store in before.artifact_stores}
     protected = [name for name in lost if name in stores and stores[name].protect]
@@ -90,6 +91,16 @@ def refuse_data_loss(work: Work, outcome: PlanOutcome) -> None:
         raise NotEmptyError(
             f"this apply would delete a bucket that is not empty: {named}",
             hint="copy away what is needed and empty it first",
+        )
+
+
+def _refuse_unknown_loss(work: Work, lost: list[str]) -> None:
+    """What was applied from another machine may be protected for all that is known here."""
+    if lost and work.workspace.state_place() is not None:
+        raise ProtectedError(
+            f"this apply would delete the bucket of {', '.join(lost)}, and this machine does not know "
+            "whether it is protected: it was applied from another one",
+            hint="apply from there; or put it back with `protect: false`, apply that here, then take it out",
         )
 
 

@@ -10,6 +10,8 @@ from provisioner import register
 from provisioner.errors import DamagedStateError, UnfinishedRunError
 from provisioner.journal import Intent, Journal, close_journal, read_journal
 from provisioner.manifest import Manifest, parse_manifest
+from provisioner.remote_lock import is_left_by, release_what_is_left, remote_holder
+from provisioner.terraform.holder import Holder
 from provisioner.terraform.runner import OnEvent, ProcessId, follow
 from provisioner.terraform.session import PREPARING, Session, process_at_work
 from provisioner.terraform.stream import StreamResult
@@ -32,6 +34,10 @@ class Findings:
     finished: bool
     failed: tuple[str, ...]
     unstored_state: bool
+    lock: Holder | None = None
+    """Who holds the lock of a remote state."""
+    lock_is_left: bool = False
+    """Whether that is the lock of the run that was cut off."""
 
     @property
     def nothing(self) -> bool:
@@ -40,9 +46,9 @@ class Findings:
 
     def sentences(self, workspace: Workspace) -> list[str]:
         """The findings in words, for ``provision recover``."""
+        lines = self._of_the_lock(workspace)
         if self.nothing:
-            return ["nothing to recover: the last run ended well"]
-        lines = []
+            return [*lines, "nothing to recover: the last run ended well"]
         if self.unstored_state:
             lines.append(
                 f"Terraform could not store its state and left it in {workspace.errored_state}: to be pushed"
@@ -66,13 +72,27 @@ class Findings:
         ]
         return lines + [f"it meant to {text}" for text in planned]
 
+    def _of_the_lock(self, workspace: Workspace) -> list[str]:
+        if self.lock is None:
+            return []
+        held = f"{workspace.named_state()} is locked by {self.lock}"
+        if self.lock_is_left:
+            return [f"{held}: the run that was cut off left it, to be ended"]
+        if self.running is not None:
+            return [f"{held}: the run that still goes on"]
+        command = f"provision recover {workspace.path.name} --force-unlock {self.lock.id}"
+        return [f"{held}; only if you know that run to be dead, end it with: {command}"]
+
 
 def examine(workspace: Workspace) -> Findings:
     """Look at a workspace without touching anything."""
     journal = read_journal(workspace)
     unstored = workspace.errored_state.exists()
+    lock = remote_holder(workspace)
     if journal is None:
-        return Findings(None, None, started=False, finished=False, failed=(), unstored_state=unstored)
+        return Findings(
+            None, None, started=False, finished=False, failed=(), unstored_state=unstored, lock=lock
+        )
     process = _still_at_work(workspace, journal)
     stream = _stream(workspace, journal)
     return Findings(
@@ -82,6 +102,8 @@ def examine(workspace: Workspace) -> Findings:
         finished=_was_finished(journal, stream),
         failed=tuple(error.summary for error in stream.errors),
         unstored_state=unstored,
+        lock=lock,
+        lock_is_left=lock is not None and process is None and is_left_by(lock, workspace, journal),
     )
 
 
@@ -104,6 +126,8 @@ def recover_if_cut_off(
     journal = read_journal(workspace)
     if journal is not None:
         _follow_to_the_end(workspace, journal, say, on_event)
+        if not _was_finished(journal, _stream(workspace, journal)):
+            release_what_is_left(session, journal, say, allowed=push_state)
     if workspace.errored_state.exists():
         _give_back_state(session, say, push_state=push_state)
     elif journal is None:
@@ -116,7 +140,7 @@ def recover_if_cut_off(
 
 def _wait_for_lost_preparations(workspace: Workspace, say: Say) -> None:
     """A plan whose command was killed still holds Terraform's own lock; it changes nothing, and ends."""
-    if not workspace.state_lock.exists():
+    if not workspace.state_lock.exists() and workspace.state_place() is None:
         return
     process = process_at_work(workspace, PREPARING)
     if process is None:
@@ -182,6 +206,8 @@ def _give_up_first_state(workspace: Workspace, journal: Journal, say: Say) -> No
 
 
 def _set_damaged_state_aside(workspace: Workspace, say: Say) -> None:
+    if workspace.state_place() is not None:
+        return  # what is here is only a copy
     try:
         workspace.state_facts()
     except DamagedStateError:
@@ -196,6 +222,7 @@ def _conclude(state_file: StateFile, session: Session, journal: Journal, places:
         say(f"the {journal.operation} of {journal.started} never came to start Terraform")
     elif not _was_finished(journal, stream):
         _give_up_first_state(workspace, journal, say)
+        _pull_state(session)
         workspace.check_state(deployed=False)
         # What the last complete apply answered may no longer hold.
         workspace.outputs.unlink(missing_ok=True)
@@ -207,9 +234,17 @@ def _conclude(state_file: StateFile, session: Session, journal: Journal, places:
         register.deregister(state_file, manifest.name)
         say(f"the destroy of {journal.started} had been completed; it is now deregistered")
     else:
+        _pull_state(session)
         workspace.keep_copy()
         _register(state_file, session, journal, manifest, stream)
         say(f"the apply of {journal.started} had been completed; it is now registered")
+
+
+def _pull_state(session: Session) -> None:
+    """The state as it is after the run, where it lies elsewhere."""
+    if session.workspace.state_place() is not None:
+        session.init()
+        session.pull_state()
 
 
 def _register(
@@ -247,6 +282,9 @@ def _take_in_orphans(session: Session, cloud: Cloud, journal: Journal) -> list[I
     orphans = cloud.orphans(missing, journal.begun)
     for intent in orphans:
         session.import_resource(intent.address, intent.identifier or "")
+    if orphans and session.workspace.state_place() is not None:
+        session.pull_state()
+        session.workspace.keep_copy()
     return orphans
 
 

@@ -15,6 +15,7 @@ from provisioner.catalog import PROVIDERS
 from provisioner.dangers import dangers
 from provisioner.errors import (
     CredentialsError,
+    LockedError,
     StalePlanError,
     TerraformError,
     UpstreamError,
@@ -146,6 +147,9 @@ class Work:
         # An apply that fails leaves its journal: the next command then looks for what it may have made.
         try:
             stream = self.session.apply(intent.log, note)
+        except LockedError:
+            close_journal(self.workspace)  # nothing was begun
+            raise
         except TerraformError as error:
             if any(diagnostic.summary == _STALE for diagnostic in error.diagnostics):
                 close_journal(self.workspace)  # nothing was begun
@@ -155,6 +159,7 @@ class Work:
             blame_credentials(self.cloud, error)
             raise
         intent.advance(self.workspace, "applied", process=None)
+        self.session.pull_state()
         self.workspace.keep_copy()
         self.keep_manifest()
         return self.keep_outputs(stream)

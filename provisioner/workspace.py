@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from provisioner.backends import StatePlace, place_noted
 from provisioner.errors import DamagedStateError
 from stacks.state.files import make_private_folder, read_private, write_private
 
@@ -24,6 +25,8 @@ class StateFacts:
     lineage: str
     serial: int
     addresses: frozenset[str]
+    stacks: frozenset[str] = frozenset()
+    """The stacks that its resources are labelled with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,35 @@ class Workspace:
 
     @property
     def state(self) -> Path:
-        """Terraform's state, with the local backend."""
+        """Terraform's state: its own file, or the copy of a remote one as it was last pulled."""
+        return self.pulled_state if self.state_place() is not None else self.local_state
+
+    @property
+    def local_state(self) -> Path:
+        """Terraform's state with the local backend."""
         return self.root / "terraform.tfstate"
+
+    @property
+    def pulled_state(self) -> Path:
+        """The copy of a remote state as it was last pulled; only for reading."""
+        return self.path / "pulled.tfstate"
+
+    @property
+    def place_note(self) -> Path:
+        """Where the remote state lies, as the rendered root has it; not there with the local backend."""
+        return self.path / "state-place.json"
+
+    def state_place(self) -> StatePlace | None:
+        """Where the remote state of the rendered root lies; None for a file of this workspace."""
+        note = self.read_json(self.place_note)
+        return place_noted(note) if note is not None else None
+
+    def note_state_place(self, place: StatePlace | None) -> None:
+        """Note where the state of the rendered root lies."""
+        if place is not None:
+            self.write_json(self.place_note, place.note())
+        else:
+            self.place_note.unlink(missing_ok=True)
 
     @property
     def errored_state(self) -> Path:
@@ -160,7 +190,20 @@ class Workspace:
         Raises :class:`DamagedStateError` for a state that is empty, cut off or no state: Terraform would
         take a zero-byte file for «nothing exists» and create everything a second time.
         """
-        return read_state(self.state, advice=self._advice)
+        return read_state(self.state, advice=self.advice)
+
+    def forget_what_others_changed(self) -> bool:
+        """Drop what is noted of the last apply if a remote state says that a later one came from elsewhere.
+
+        Whether it did.
+        """
+        facts, newest = self.state_facts(), self._newest_good_copy()
+        known = _facts_or_none(newest) if newest is not None else None
+        if facts is None or known is None or facts == known:
+            return False
+        self.outputs.unlink(missing_ok=True)
+        self.applied_manifest.unlink(missing_ok=True)
+        return True
 
     def check_state(self, *, deployed: bool) -> None:
         """Refuse a state that cannot be trusted.
@@ -173,19 +216,20 @@ class Workspace:
         known = _facts_or_none(newest) if newest is not None else None
         if facts is None and (deployed or known is not None):
             raise DamagedStateError(
-                f"{self.state} is missing, but this stack has been applied",
-                hint=self._advice(),
+                f"{self.named_state()} is missing, but this stack has been applied",
+                hint=self.advice(),
             )
         if facts is not None and known is not None and facts.lineage != known.lineage:
             raise DamagedStateError(
-                f"{self.state} belongs to another lineage ({facts.lineage}) than the copies kept here "
-                f"({known.lineage})",
-                hint=self._advice(),
+                f"{self.named_state()} belongs to another lineage ({facts.lineage}) than the copies kept "
+                f"here ({known.lineage})",
+                hint=self.advice(),
             )
         if facts is not None and known is not None and facts.serial < known.serial:
             raise DamagedStateError(
-                f"{self.state} has serial {facts.serial}, older than the copy kept here ({known.serial})",
-                hint=self._advice(),
+                f"{self.named_state()} has serial {facts.serial}, older than the copy kept here "
+                f"({known.serial})",
+                hint=self.advice(),
             )
 
     def set_aside(self, damaged: Path) -> Path:
@@ -217,12 +261,20 @@ class Workspace:
     def _newest_good_copy(self) -> Path | None:
         return next((copy for copy in reversed(self._copies()) if _facts_or_none(copy)), None)
 
-    def _advice(self) -> str:
+    def advice(self) -> str:
         """What to do about a state that cannot be trusted."""
-        newest = self._newest_good_copy()
+        newest, place = self._newest_good_copy(), self.state_place()
         if newest is not None:
-            return f"the newest good copy is {newest}: put it back with: cp {newest} {self.state}"
+            back = place.put_back(newest) if place is not None else f"cp {newest} {self.state}"
+            return f"the newest good copy is {newest}: put it back with: {back}"
+        if place is not None:
+            return f"there is no good copy of it here; restore an earlier version of {place.location}"
         return f"there is no good copy of it here; restore {self.state} from your own backup"
+
+    def named_state(self) -> str:
+        """The state, for messages."""
+        place = self.state_place()
+        return f"the state at {place.location}" if place is not None else str(self.state)
 
 
 def read_state(path: Path, *, advice: Callable[[], str] = lambda: "") -> StateFacts | None:
@@ -243,12 +295,23 @@ def read_state(path: Path, *, advice: Callable[[], str] = lambda: "") -> StateFa
 
 
 def _facts(document: dict[str, Any]) -> StateFacts:
-    addresses = frozenset(
-        ".".join(filter(None, (resource.get("module"), resource["type"], resource["name"])))
+    managed = [
+        resource
         for resource in document["resources"]
         if resource["mode"] == "managed" and resource["instances"]
+    ]
+    addresses = frozenset(
+        ".".join(filter(None, (resource.get("module"), resource["type"], resource["name"])))
+        for resource in managed
     )
-    return StateFacts(str(document["lineage"]), int(document["serial"]), addresses)
+    stacks = frozenset(
+        str(labels["stack"])
+        for resource in managed
+        for instance in resource["instances"]
+        for labels in (instance.get("attributes", {}).get(name) for name in ("tags", "labels"))
+        if isinstance(labels, dict) and labels.get("provisioned-by") and labels.get("stack")
+    )
+    return StateFacts(str(document["lineage"]), int(document["serial"]), addresses, stacks)
 
 
 def _facts_or_none(path: Path) -> StateFacts | None:

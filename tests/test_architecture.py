@@ -29,6 +29,8 @@ LAYERS = {
         "workspace": 2,
         "terraform": 3,
         "locks": 3,
+        "remote_lock": 5,
+        "state_opening": 5,
         "journal": 4,
         "render": 4,
         "deploy": 4,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from provisioner.cli.bundles import Applier, applying_options
@@ -18,6 +20,11 @@ from provisioner.manifest import LoadedManifest
 @click.command()
 @click.argument("files", nargs=-1, callback=existing_place, metavar="[FILE|FOLDER...]")
 @click.option("--no-verify", is_flag=True, help="Do not try out the stores with the connector's credentials.")
+@click.option(
+    "--migrate-state",
+    is_flag=True,
+    help="Move Terraform's state first, if the manifest has it at another place than before.",
+)
 @set_option
 @yes_option
 @applying_options
@@ -26,6 +33,7 @@ from provisioner.manifest import LoadedManifest
 def apply(
     files: tuple[str, ...],
     no_verify: bool,
+    migrate_state: bool,
     overrides: tuple[str, ...],
     yes: bool,
     plan_path: str | None,
@@ -51,7 +59,7 @@ def apply(
             "apply",
             chosen,
             lambda engine, loaded, confirm: applier.apply(
-                engine, loaded, confirm=confirm, verify=not no_verify
+                replace(engine, migrate_state=migrate_state), loaded, confirm=confirm, verify=not no_verify
             ),
             fleet,
             terraform=terraform,
@@ -60,7 +68,7 @@ def apply(
         )
         print_fleet(finished, "text")
         return finished.exit_code
-    engine = make_engine(terraform, lock_timeout)
+    engine = replace(make_engine(terraform, lock_timeout), migrate_state=migrate_state)
     found = load_all(files, applier.overrides(None, overrides)) if files else applier.manifests(overrides)
     for loaded in found:
         apply_one(engine, loaded, yes=yes, verify=not no_verify, applier=applier)

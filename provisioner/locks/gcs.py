@@ -20,7 +20,7 @@ def connect(place: StatePlace) -> GcsLock:
     """The bucket of ``place``, with the credentials that Terraform finds, too."""
     from google.api_core.client_options import ClientOptions
     from google.auth.exceptions import GoogleAuthError
-    from google.cloud.storage import Client  # type: ignore[import-untyped]  # it has no types
+    from google.cloud import storage  # type: ignore[import-untyped] # the SDK has no types
     from google.oauth2.credentials import Credentials
 
     facts = place.facts
@@ -29,7 +29,7 @@ def connect(place: StatePlace) -> GcsLock:
     # Terraform wants the whole address of the API; the SDK puts the path to it itself.
     root = endpoint.split("/storage/v1")[0] if endpoint else None
     try:
-        client = Client(
+        client = storage.Client(
             project="-",
             credentials=Credentials(token=token) if token else None,
             client_options=ClientOptions(api_endpoint=root) if root else None,
@@ -49,7 +49,7 @@ class GcsLock:
 
     def holder(self) -> Holder | None:
         """Who holds it, as the object beside the state says; its id is the object's generation."""
-        from google.cloud.exceptions import NotFound
+        from google.api_core.exceptions import NotFound
 
         blob = self._bucket.blob(self._key.removesuffix(_STATE) + _LOCK)
         with self._speaking():
@@ -62,7 +62,7 @@ class GcsLock:
 
     def probe(self) -> str | None:
         """Make one object twice as its first generation: the second time must be refused."""
-        from google.cloud.exceptions import PreconditionFailed
+        from google.api_core.exceptions import PreconditionFailed
 
         blob = self._bucket.blob(f"{self._key}.probe-{uuid.uuid4().hex}")
         with self._speaking():

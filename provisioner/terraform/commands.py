@@ -7,7 +7,7 @@ process handling uses pipes and the whole environment, so both are kept out of t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from python_terraform import IsFlagged, Terraform
 
@@ -27,10 +27,18 @@ def _build(executable: Executable, verb: str, *args: str, **options: Any) -> lis
     return [*executable.argv, *line[1:]]
 
 
-def init(executable: Executable, *, lock_timeout: int = 0, keep_lock: bool = False) -> list[str]:
-    """``terraform init``: install the providers the root asks for; never touches the state.
+def init(
+    executable: Executable,
+    *,
+    lock_timeout: int = 0,
+    keep_lock: bool = False,
+    backend: Literal["reconfigure", "migrate"] | None = None,
+) -> list[str]:
+    """``terraform init``: install the providers the root asks for.
 
-    ``keep_lock`` takes only what the provider lock file names, and does not change it.
+    ``keep_lock`` takes only what the provider lock file names, and does not change it. A root whose backend
+    is another than before needs ``backend``: ``reconfigure`` leaves the state where it was, ``migrate``
+    copies it over whatever is at the new place. Nothing else here touches the state.
     """
     return _build(
         executable,
@@ -40,6 +48,9 @@ def init(executable: Executable, *, lock_timeout: int = 0, keep_lock: bool = Fal
         backend=True,
         lock_timeout=f"{lock_timeout}s",
         lockfile="readonly" if keep_lock else None,
+        reconfigure=IsFlagged if backend == "reconfigure" else None,
+        migrate_state=IsFlagged if backend == "migrate" else None,
+        force_copy=IsFlagged if backend == "migrate" else None,
     )
 
 
@@ -102,9 +113,22 @@ def import_(executable: Executable, address: str, identifier: str, *, lock_timeo
     )
 
 
-def state_push(executable: Executable, state_file: str) -> list[str]:
-    """``terraform state push``: give back a state that an apply could not store."""
-    return _build(executable, "state push", state_file)
+def state_push(executable: Executable, state_file: str, *, force: bool = False) -> list[str]:
+    """``terraform state push``: give back a state that an apply could not store.
+
+    ``force`` puts it over one of another lineage, or of a later serial.
+    """
+    return _build(executable, "state push", state_file, force=IsFlagged if force else None)
+
+
+def state_pull(executable: Executable) -> list[str]:
+    """``terraform state pull``: the state, wherever it lies, on stdout; it takes no lock."""
+    return _build(executable, "state pull")
+
+
+def force_unlock(executable: Executable, lock: str) -> list[str]:
+    """``terraform force-unlock``: end the lock of that id, whoever holds it."""
+    return _build(executable, "force-unlock", lock, force=IsFlagged)
 
 
 def version(executable: Executable) -> list[str]:

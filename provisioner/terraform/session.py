@@ -9,14 +9,24 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from provisioner.errors import Diagnostic, InterruptedRunError, TerraformError
+from provisioner.errors import (
+    DamagedStateError,
+    Diagnostic,
+    InputError,
+    InterruptedRunError,
+    LockedError,
+    ProvisionError,
+    TerraformError,
+)
 from provisioner.terraform import commands
 from provisioner.terraform.environment import build_environment, cache_directory, cli_configuration
+from provisioner.terraform.holder import REFUSED, holder_in
 from provisioner.terraform.locate import Executable
 from provisioner.terraform.runner import OnEvent, OnStart, ProcessId, Run, ignore_event
 from provisioner.terraform.stream import MASKED, StreamResult
+from provisioner.terraform.version import OLDEST, engine_version, version_numbers
 from provisioner.workspace import Workspace
 from stacks.state.files import locked, make_private_folder, write_private
 
@@ -24,6 +34,9 @@ _TAIL_LINES = 25
 APPLYING = frozenset({"apply"})
 PREPARING = frozenset({"init", "plan", "import", "state"})
 """The verbs that nothing has to be recovered from; but the next run has to wait for them."""
+
+_DAMAGED = ("Unsupported state file format", "Invalid state file", "checksum", "unexpected EOF")
+"""What Terraform says, in its own words, of a remote state that is there and is none."""
 
 _INIT_WAIT_SECONDS = 1800  # a first download of a large provider on a slow line
 _INIT_TURN = threading.Lock()  # among our own threads, which need not knock at a file
@@ -54,25 +67,37 @@ class Session:
         self.executable = executable
         self.keep_lock = False
         """Whether every ``init`` installs the very providers of the lock file, or fails."""
+        self._environ = environ
         self._on_event = on_event
         self._lock_timeout = lock_timeout
         self._configuration = cli_configuration(environ)
         self._environment = build_environment(environ, workspace.cli_configuration)
 
+    def beside(self, workspace: Workspace) -> Session:
+        """The same Terraform in another workspace."""
+        return Session(workspace, self.executable, environ=self._environ, lock_timeout=self._lock_timeout)
+
     # --- verbs ----------------------------------------------------------------------------------------
 
-    def init(self, *, keep_lock: bool = False) -> bool:
+    def init(self, *, keep_lock: bool = False, migrate_state: bool = False) -> bool:
         """Run ``terraform init`` unless nothing that it depends on has changed; whether it ran.
 
-        ``keep_lock`` installs the very providers of the lock file, or fails.
+        ``keep_lock`` installs the very providers of the lock file, or fails. ``migrate_state`` copies the
+        state from where the root had it before over whatever is at its new place; without, it stays there.
         """
         self._configure()
-        if self.workspace.read_json(self.workspace.initialised) == self._init_facts():
+        if not migrate_state and self.workspace.read_json(self.workspace.initialised) == self._init_facts():
             return False
+        self._refuse_old_engine()
         self.workspace.initialised.unlink(missing_ok=True)
         # The plugin cache is not safe for concurrent writers: inits of all stacks wait for each other.
         with _INIT_TURN, locked(cache_directory() / "init", _INIT_WAIT_SECONDS):
-            argv = commands.init(self.executable, lock_timeout=self._lock_timeout, keep_lock=keep_lock or self.keep_lock)
+            argv = commands.init(
+                self.executable,
+                lock_timeout=self._lock_timeout,
+                keep_lock=keep_lock or self.keep_lock,
+                backend="migrate" if migrate_state else self._backend_option(),
+            )
             code, stream = self._run("init", argv)
         if code != 0:
             raise self._failure("init", code, stream)
@@ -141,9 +166,50 @@ class Session:
         if code != 0:
             raise self._failure("import", code, stream)
 
-    def push_state(self, state_file: Path) -> None:
-        """Give Terraform back a state that an earlier apply could not store."""
-        code, stream = self._run("state", commands.state_push(self.executable, str(state_file)))
+    def pull_state(self) -> None:
+        """Bring the workspace's copy of a remote state up to date; a local state needs none.
+
+        Raises :class:`DamagedStateError` for one that Terraform cannot read.
+        """
+        if self.workspace.state_place() is None:
+            return
+        log = self.workspace.log("pull")
+        try:
+            code, stream = self._run("pull", commands.state_pull(self.executable))
+            text = log.read_bytes()
+        finally:
+            log.unlink(missing_ok=True)
+        if code != 0:
+            raise self._unreadable(code, stream)
+        # Where nothing is, or zero bytes, Terraform makes one up, without a lineage.
+        if not text.strip() or not json.loads(text)["lineage"]:
+            self.workspace.pulled_state.unlink(missing_ok=True)
+        else:
+            write_private(self.workspace.pulled_state, text)
+
+    def _unreadable(self, code: int, stream: StreamResult) -> ProvisionError:
+        said = "\n".join(stream.text[-_TAIL_LINES:])
+        if any(sign in said for sign in _DAMAGED):
+            return DamagedStateError(
+                f"{self.workspace.named_state()} cannot be read: {said}", hint=self.workspace.advice()
+            )
+        return TerraformError(f"terraform state pull failed with exit code {code}:\n{said}")
+
+    def force_unlock(self, lock: str) -> None:
+        """End a lock that nobody will let go any more.
+
+        Raises :class:`TerraformError` when it is not held, or held under another id.
+        """
+        code, stream = self._run("unlock", commands.force_unlock(self.executable, lock))
+        if code != 0:
+            raise self._failure("unlock", code, stream)
+
+    def push_state(self, state_file: Path, *, force: bool = False) -> None:
+        """Give Terraform back a state that an earlier apply could not store.
+
+        ``force`` puts it over one of another lineage or of a later serial.
+        """
+        code, stream = self._run("state", commands.state_push(self.executable, str(state_file), force=force))
         if code != 0:
             raise self._failure("state push", code, stream)
 
@@ -182,9 +248,12 @@ class Session:
 
     def _failure(
         self, verb: str, code: int, stream: StreamResult, *, log: Path | None = None
-    ) -> TerraformError:
+    ) -> ProvisionError:
         log = log or self.workspace.log(verb)
         errors = stream.errors
+        refused = next((error for error in errors if error.summary == REFUSED), None)
+        if refused is not None:
+            return self._locked(refused)
         if errors:
             message = f"terraform {verb} failed: {_said(errors)}"
         elif code < 0:
@@ -194,11 +263,46 @@ class Session:
             message = f"terraform {verb} failed with exit code {code}" + (f":\n{tail}" if tail else "")
         return TerraformError(message, diagnostics=errors, log=str(log), hint=f"the whole log is {log}")
 
+    def _locked(self, refused: Diagnostic) -> LockedError:
+        holder = holder_in(refused.detail)
+        name = self.workspace.path.name
+        if holder is None:
+            return LockedError(
+                f"{self.workspace.named_state()} could not be locked: {refused.detail.strip()}"
+            )
+        return LockedError(
+            f"{self.workspace.named_state()} is locked by {holder}",
+            hint="wait for it, or give --lock-timeout SECONDS; if that run is dead: "
+            f"provision recover {name}",
+        )
+
+    # --- the backend ----------------------------------------------------------------------------------
+
+    def _backend_option(self) -> Literal["reconfigure"] | None:
+        """A root that has, or had, a backend of its own is told that its state stays where it is."""
+        had = (self.workspace.root / ".terraform" / "terraform.tfstate").exists()
+        return "reconfigure" if had or self.workspace.state_place() is not None else None
+
+    def _refuse_old_engine(self) -> None:
+        """Refuse an engine whose backend does not lock: an unknown argument is all that it would say."""
+        place = self.workspace.state_place()
+        if place is None or place.backend.minimum <= OLDEST:
+            return
+        found = engine_version(self.executable)
+        if version_numbers(found) < place.backend.minimum:
+            least = ".".join(map(str, place.backend.minimum))
+            raise InputError(
+                f"state.backend {place.backend.name} locks with Terraform or OpenTofu {least} and newer; "
+                f"this is {found} ({self.executable.argv[0]})",
+                hint=f"install {least} or newer, or: pip install 'stack-provisioner[engine]'",
+            )
+
     # --- what init depends on -------------------------------------------------------------------------
 
     def _init_facts(self) -> dict[str, Any]:
         root = self.workspace.root
-        sources = [root / "main.tf", *sorted((root / "modules").rglob("*.tf")), root / ".terraform.lock.hcl"]
+        modules = sorted((root / "modules").rglob("*.tf"))
+        sources = [*sorted(root.glob("*.tf")), *modules, root / ".terraform.lock.hcl"]
         return {
             "engine": self.executable.identity(),
             "configuration": self._configuration.digest,
