@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 
@@ -27,6 +28,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "provisioner.cli.recover:recover",
         "After a crash: what is known, and what to do about it.",
     ),
+    "graph": ("provisioner.cli.graph:graph", "The stack as a picture: Mermaid or SVG."),
     "doctor": ("provisioner.cli.doctor:doctor", "Check this machine: engine, mirror, credentials, state."),
     "bundle": ("provisioner.cli.bundle:bundle", "Saved plans: sign, look into and verify them."),
     "artifact-store": ("provisioner.cli.artifact_store:artifact_store", "Artifact stores and their flavors."),
@@ -37,6 +39,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "stack": ("provisioner.cli.stack:stack", "What a pipeline runs on: a store and an orchestrator."),
     "secret": ("provisioner.cli.secret:secret", "Secrets, which everything else only refers to."),
     "integration": ("provisioner.cli.integration:integration", "The packages that a flavor needs."),
+    "completion": ("provisioner.cli.completion:completion", "Let the shell complete commands and names."),
     "secrets-manager": ("provisioner.cli.retired:secrets_manager", ""),
 }
 
@@ -63,4 +66,8 @@ def artifact_store_main() -> None:
     """The console script `artifact-store`: the same as `provision artifact-store`."""
     from provisioner.cli.run import run
 
+    if "_ARTIFACT_STORE_COMPLETE" in os.environ:  # the shell knows it by this name, and so must its answer
+        from provisioner.cli.artifact_store import artifact_store
+
+        sys.exit(run(artifact_store, sys.argv[1:], "artifact-store"))
     sys.exit(run(cli, ["artifact-store", *sys.argv[1:]], "provision"))
