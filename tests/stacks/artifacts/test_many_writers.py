@@ -24,7 +24,7 @@ print("ready", flush=True)
 while not os.path.exists(sys.argv[1]):
     time.sleep(0.002)
 def write(n):
-    print(save_artifact([os.getpid(), n], "n").version, flush=True)
+    sys.stdout.write(save_artifact([os.getpid(), n], "n").version + "\\n")  # one write: lines do not mix
 threads = [threading.Thread(target=write, args=[n]) for n in range(10)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
