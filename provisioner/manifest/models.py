@@ -105,8 +105,24 @@ class ArtifactStore(_Part):
         "Default: generated once from stack, store and account, then stable.",
         examples=["acme-ml-prod"],
     )
-    storage_account: fields.MaybeWord = Field(
+    storage_account: fields.MaybeVisibleAscii = Field(
         default=None, description="Azure only: the storage account of the container.", examples=["acmeml"]
+    )
+    resource_group: fields.MaybeResourceGroup = Field(
+        default=None,
+        description="Azure only: a resource group that is there already, for the storage account. "
+        "Default: one is made.",
+        examples=["rg-ml"],
+    )
+    allowed_networks: tuple[fields.Network, ...] = Field(
+        default=(),
+        description="Azure only: public addresses, ranges and subnets that may reach the storage account. "
+        "Default: all; none with profile strict.",
+        examples=[["203.0.113.0/24"]],
+    )
+    private_endpoint_subnet: fields.MaybeSubnet = Field(
+        default=None,
+        description="Azure only: the subnet that gets a private endpoint to the storage account.",
     )
     prefix: fields.MaybePrefix = Field(
         default=None,
@@ -131,22 +147,6 @@ class ArtifactStore(_Part):
     )
     storage_class: fields.Word = Field(
         default="standard", description="Storage class of new objects.", examples=["standard"]
-    resource_group: fields.MaybeResourceGroup = Field(
-        default=None,
-        description="Azure only: a resource group that is there already, for the storage account. "
-        "Default: one is made.",
-        examples=["rg-ml"],
-    )
-    allowed_networks: tuple[fields.Network, ...] = Field(
-        default=(),
-        description="Azure only: public addresses, ranges and subnets that may reach the storage account. "
-        "Default: all; none with profile strict.",
-        examples=[["203.0.113.0/24"]],
-    )
-    private_endpoint_subnet: fields.MaybeSubnet = Field(
-        default=None,
-        description="Azure only: the subnet that gets a private endpoint to the storage account.",
-    )
     )
     protect: fields.Flag = Field(
         default=True, description="While true, destroy refuses to touch this store.", examples=[True]
