@@ -172,9 +172,10 @@ class Engine:
         ``destroy`` says that the bundle of a destroy is meant. Raises :class:`StalePlanError`, naming what
         differs.
         """
-        from provisioner.bundle import take_over
+        from provisioner.bundle import refuse_unavailable, take_over
 
         bundle.refuse_wrong_use(loaded.manifest.name, destroy=destroy)
+        refuse_unavailable(bundle)
         with self._open(loaded, lock=bundle.lock) as work:
             self._refuse_unsigned(work, bundle)
             if destroy:

@@ -29,7 +29,6 @@ from provisioner.terraform.stream import Change, StreamResult
 from provisioner.work import Work
 from stacks.state.files import read_private, write_private
 
-_LOCK_FILE = ".terraform.lock.hcl"
 _ACTIONS = {"no-op": "noop", "forget": "remove"}
 _AGAIN = "plan again, and have that reviewed: provision plan {} --out BUNDLE"
 
@@ -43,7 +42,7 @@ def seal(
     at work in the workspace can bring about.
     """
     plan = read_private(work.workspace.plan) or b""
-    lock = read_private(work.workspace.root / _LOCK_FILE)
+    lock = read_private(work.workspace.lock_file)
     summary_bytes = as_bytes(summary.to_json())
     files = {PLAN: plan, SUMMARY: summary_bytes} | ({LOCK: lock} if lock is not None else {})
     inside = read_plan_file(plan)
@@ -80,19 +79,26 @@ def seal(
     )
 
 
+def refuse_unavailable(bundle: Bundle) -> None:
+    """Refuse a plan whose providers this machine cannot have, before Terraform looks for them.
+
+    Raises :class:`StalePlanError`.
+    """
+    _refuse(bundle, _not_in_mirror(bundle.record.providers))
+
+
 def take_over(work: Work, bundle: Bundle, *, any_commit: bool = False) -> PlanOutcome:
     """Put a bundle's plan into the workspace, ready to be applied, once nothing speaks against it.
 
     Raises :class:`StalePlanError`, naming everything that is not as it was reviewed.
     """
     record = bundle.record
-    lock_path = work.workspace.root / _LOCK_FILE
     present = Present(
         stack=work.manifest.name,
         manifest=manifest_inputs(work.loaded),
         rendering=_rendering(work),
         engine_version=work.session.version(),
-        lock=read_private(lock_path),
+        lock=read_private(work.workspace.lock_file),
         revision=revision_of(work.loaded.path.parent, ()),
         state=_state(work),
     )
@@ -104,10 +110,9 @@ def take_over(work: Work, bundle: Bundle, *, any_commit: bool = False) -> PlanOu
         found.append("the plan file: its own configuration is not what the manifest renders to")
     _refuse(bundle, found)
     if bundle.lock is not None:
-        _refuse(bundle, _not_in_mirror(record.providers))
-        write_private(lock_path, bundle.lock)
+        write_private(work.workspace.lock_file, bundle.lock)
     write_private(work.workspace.plan, bundle.plan)
-    if work.session.init(keep_lock=bundle.lock is not None):
+    if work.session.init():
         work.say("terraform init: done")
     _refuse(bundle, _inside(work, record))
     stream = StreamResult(version=record.engine.version, program=record.engine.program)

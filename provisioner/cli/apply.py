@@ -8,7 +8,7 @@ import click
 
 from provisioner.cli.bundles import Applier, applying_options
 from provisioner.cli.fleet import FleetOptions, fleet_options, load_places, print_fleet, run_fleet
-from provisioner.cli.options import engine_options, existing_place, say, set_option, yes_option
+from provisioner.cli.options import engine_options, existing_place, policy_option, say, set_option, yes_option
 from provisioner.cli.running import confirm_on_terminal, load_all, make_engine
 from provisioner.cli.show import plan_text
 from provisioner.engine import Engine
@@ -28,6 +28,7 @@ from provisioner.manifest import LoadedManifest
 @set_option
 @yes_option
 @applying_options
+@policy_option
 @fleet_options()
 @engine_options
 def apply(

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from provisioner.cli.options import existing_file, existing_place, format_option, print_json, say, set_option
-from provisioner.errors import ManifestError, Problem
+from provisioner.cli.annotations import annotation, finding_annotation
+from provisioner.cli.options import (
+    existing_file,
+    existing_place,
+    format_option,
+    policy_option,
+    print_json,
+    say,
+    set_option,
+)
+from provisioner.errors import ManifestError, Problem, SafetyError
+
+if TYPE_CHECKING:
+    from provisioner.manifest import LoadedManifest
+    from provisioner.summary import Finding
 
 _CHANGED = 2
 _INVALID = 3
@@ -17,9 +33,10 @@ _INVALID = 3
 @click.command()
 @click.argument("files", nargs=-1, required=True, callback=existing_place, metavar="FILE|FOLDER...")
 @set_option
+@policy_option
 @format_option("text", "json", "github")
 def validate(files: tuple[str, ...], overrides: tuple[str, ...], form: str) -> int:
-    """Check manifests without cloud access, each alone and all beside each other."""
+    """Check manifests without cloud access: each alone, all beside each other, and against the policy."""
     from provisioner.fleet.clashes import clashes
     from provisioner.fleet.discover import discover
     from provisioner.manifest import load_manifest
@@ -39,15 +56,48 @@ def validate(files: tuple[str, ...], overrides: tuple[str, ...], form: str) -> i
         if not any(problem.file == str(item.path) for problem in clashing):
             click.echo(f"{item.path}: valid")
     problems += clashing
+    findings, wrong = _judged(loaded)
+    problems += wrong
+    _print_verdict(problems, findings, form)
+    if problems:
+        return _INVALID
+    return SafetyError.exit_code if any(finding.level == "deny" for finding in findings) else 0
+
+
+def _print_verdict(problems: Sequence[Problem], findings: Sequence[Finding], form: str) -> None:
     if form == "json":
-        print_json({"valid": not problems, "problems": [_as_json(problem) for problem in problems]})
+        valid = not problems and not any(finding.level == "deny" for finding in findings)
+        print_json(
+            {
+                "valid": valid,
+                "problems": [_as_json(problem) for problem in problems],
+                "findings": [asdict(finding) for finding in findings],
+            }
+        )
     elif form == "github":
-        for problem in problems:
-            click.echo(_as_annotation(problem))
+        for line in (*map(_as_annotation, problems), *map(finding_annotation, findings)):
+            click.echo(line)
     else:
         for problem in problems:
             click.echo(f"error: {problem}", err=True)
-    return _INVALID if problems else 0
+        for finding in findings:
+            click.echo(f"{'error' if finding.level == 'deny' else 'warning'}: {finding}", err=True)
+
+
+def _judged(loaded: Sequence[LoadedManifest]) -> tuple[list[Finding], list[Problem]]:
+    """What the policy of each has to say, and what is wrong with a policy itself, once."""
+    from provisioner.policy import judge_manifest, policy_for
+
+    findings: list[Finding] = []
+    problems: list[Problem] = []
+    for item in loaded:
+        try:
+            policy = policy_for(item.path.parent)
+        except ManifestError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+        else:
+            findings += judge_manifest(policy, item) if policy is not None else ()
+    return findings, problems
 
 
 def _as_json(problem: Problem) -> dict[str, Any]:
@@ -63,16 +113,29 @@ def _as_json(problem: Problem) -> dict[str, Any]:
 def _as_annotation(problem: Problem) -> str:
     """A workflow command of GitHub Actions, with its own escapes."""
     text = f"{problem.path}: {problem.message}" if problem.path else problem.message
-    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    file = problem.file.replace("%", "%25").replace(",", "%2C").replace(":", "%3A")
-    return f"::error file={file},line={problem.line},col={problem.column}::{text}"
+    return annotation("error", text, problem.file, problem.line, problem.column)
 
 
 @click.command()
-def schema() -> None:
-    """Print the manifest's JSON Schema."""
-    from provisioner.manifest import json_schema
+@click.option(
+    "--of",
+    "document",
+    type=click.Choice(("manifest", "policy", "plan")),
+    default="manifest",
+    help="Of the manifest (the default), of policy.yaml, or of what plan --format json prints.",
+)
+def schema(document: str) -> None:
+    """Print the JSON Schema of the manifest, of the policy file or of a plan."""
+    if document == "plan":
+        from provisioner.assets import templates_root
 
+        text = (templates_root() / "plan.schema.json").read_text(encoding="utf-8")
+        print_json(json.loads(text))
+        return
+    if document == "policy":
+        from provisioner.policy import json_schema
+    else:
+        from provisioner.manifest import json_schema
     print_json(json_schema())
 
 

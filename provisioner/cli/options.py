@@ -15,6 +15,7 @@ from provisioner.errors import InputError
 from stacks.state import StateFile
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_POLICY = "PROVISION_POLICY"
 
 
 def engine_options(command: _F) -> _F:
@@ -31,6 +32,29 @@ def engine_options(command: _F) -> _F:
     ):
         command = option(command)
     return command
+
+
+def policy_option(command: _F) -> _F:
+    """``--policy``, which is the environment's ``PROVISION_POLICY`` for this one command."""
+
+    def take(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        if value is None:
+            return
+        if not Path(value).is_file():
+            raise InputError(f"{value} is not a file", hint="name a policy file, such as policy.yaml")
+        before = os.environ.get(_POLICY)
+        os.environ[_POLICY] = value
+        context.call_on_close(
+            lambda: os.environ.pop(_POLICY) if before is None else os.environ.update({_POLICY: before})
+        )
+
+    return click.option(
+        "--policy",
+        metavar="FILE",
+        expose_value=False,
+        callback=take,
+        help="The policy to hold it to; default: policy.yaml beside the manifest or above it.",
+    )(command)
 
 
 def set_option(command: _F) -> _F:
@@ -64,15 +88,6 @@ def state_file() -> StateFile:
 def print_json(value: Any) -> None:
     """A result as JSON on stdout."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
-
-
-def annotation(level: str, text: str, file: str = "", line: int = 0, column: int = 0) -> str:
-    """A workflow command of GitHub Actions, with its own escapes: ``level`` is error, warning or notice."""
-    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    file = file.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    file = file.replace(",", "%2C").replace(":", "%3A")
-    where = f" file={file},line={line},col={column}" if file else ""
-    return f"::{level}{where}::{text}"
 
 
 def say(text: str) -> None:

@@ -6,7 +6,7 @@ import click
 
 from provisioner.cli.bundles import Keeper, keeping_options
 from provisioner.cli.fleet import FleetOptions, fleet_options, load_places, print_fleet, run_fleet
-from provisioner.cli.options import engine_options, existing_place, format_option, set_option
+from provisioner.cli.options import engine_options, existing_place, format_option, policy_option, set_option
 from provisioner.cli.running import CHANGES, load_all, make_engine, print_summaries
 from provisioner.errors import SafetyError
 
@@ -18,6 +18,7 @@ from provisioner.errors import SafetyError
 @set_option
 @format_option("text", "markdown", "json", "github")
 @keeping_options
+@policy_option
 @fleet_options()
 @engine_options
 def plan(

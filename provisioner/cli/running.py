@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from provisioner.cli.options import annotation, ask, print_json, say, state_file
+from provisioner.cli.annotations import summary_annotations
+from provisioner.cli.options import ask, print_json, say, state_file
 from provisioner.cli.show import ProgressLines, plan_text
 from provisioner.engine import Confirm, Engine, agree
 from provisioner.errors import InputError
 from provisioner.manifest import LoadedManifest, load_manifest
-from provisioner.summary import Finding, Summary
+from provisioner.summary import Summary
 from provisioner.terraform.locate import locate
 
 CHANGES = 2
@@ -60,22 +61,6 @@ def confirm_on_terminal(question: str, *, yes: bool) -> Confirm:
     return confirm
 
 
-def annotations(summaries: Sequence[Summary]) -> Iterator[str]:
-    """What deserves a second look and what a policy says, as workflow commands of GitHub Actions."""
-    for summary in summaries:
-        for danger in summary.dangers:
-            yield annotation("warning", f"{summary.stack}: {danger.component}: {danger.text}")
-        for finding in summary.findings:
-            yield finding_annotation(finding)
-
-
-def finding_annotation(finding: Finding) -> str:
-    """One finding, at its line."""
-    level = "error" if finding.level == "deny" else "warning"
-    text = f"{finding.rule}: {finding.message}"
-    return annotation(level, text, finding.file, finding.line, finding.column)
-
-
 def print_summaries(summaries: Sequence[Summary], form: str) -> None:
     if form == "json":
         print_json([summary.to_json() for summary in summaries])
@@ -86,7 +71,7 @@ def print_summaries(summaries: Sequence[Summary], form: str) -> None:
         click.echo(plan_markdown(summaries), nl=False)
         return
     if form == "github":
-        for line in annotations(summaries):
+        for line in summary_annotations(summaries):
             click.echo(line)
         return
     click.echo("\n\n".join(plan_text(summary) for summary in summaries))
