@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -13,10 +11,9 @@ from importlib.util import find_spec
 import click
 
 from provisioner.catalog import PROVIDERS
-from provisioner.cli.options import format_option, print_json, state_file
+from provisioner.cli.options import existing_file, format_option, print_json, state_file
 from provisioner.errors import ProvisionError
 
-_MINIMUM = (1, 6)
 _FREE_BYTES = 1 << 30
 _PROBLEMS = 1
 
@@ -31,14 +28,16 @@ class Check:
 
 
 @click.command()
+@click.argument("files", nargs=-1, callback=existing_file, metavar="[FILE...]")
 @click.option("--terraform", metavar="PATH", help="The Terraform or OpenTofu to look at.")
 @format_option("text", "json")
-def doctor(terraform: str | None, form: str) -> int:
-    """Check this machine: engine, provider mirror, state file, disk, cloud SDKs.
+def doctor(files: tuple[str, ...], terraform: str | None, form: str) -> int:
+    """Check this machine: engine, provider mirror, state file, disk, cloud SDKs, locks of remote states.
 
-    Exit 1 when something is wrong.
+    The locks are those of the stacks that are known here and of the manifests FILE…. A lock is tried with an
+    object of its own beside the state. Exit 1 when something is wrong.
     """
-    checks = [*_engine(terraform), *_mirror(), *_state(), *_disk(), *_sdks()]
+    checks = [*_engine(terraform), *_mirror(), *_state(), *_disk(), *_sdks(), *_locks(files, terraform)]
     if form == "json":
         print_json([asdict(check) for check in checks])
     else:
@@ -57,20 +56,14 @@ def _guarded(name: str, look: Callable[[], Check]) -> Check:
 
 
 def _engine(terraform: str | None) -> Iterator[Check]:
-    from provisioner.terraform import commands
     from provisioner.terraform.locate import locate
+    from provisioner.terraform.version import OLDEST, engine_version, version_numbers
 
     def look() -> Check:
         executable = locate(terraform)
-        answer = subprocess.run(  # argv of commands.py
-            commands.version(executable),
-            capture_output=True,
-            check=True,
-            env={name: value for name, value in os.environ.items() if not name.startswith("TF_")},
-        )
-        version = str(json.loads(answer.stdout)["terraform_version"])
-        numbers = tuple(int(part) for part in version.split("-", maxsplit=1)[0].split(".")[:2])
-        fix = "" if numbers >= _MINIMUM else "version 1.6 or newer is needed: install it, or the engine extra"
+        version = engine_version(executable)
+        least = version_numbers(version) >= OLDEST
+        fix = "" if least else "version 1.6 or newer is needed: install it, or the engine extra"
         return Check("terraform", f"{version} ({executable.origin}: {executable.argv[0]})", fix)
 
     yield _guarded("terraform", look)
@@ -118,3 +111,17 @@ def _sdks() -> Iterator[Check]:
             else ""
         )
         yield Check(f"{provider.title} packages", found, fix)
+
+
+def _locks(files: tuple[str, ...], terraform: str | None) -> Iterator[Check]:
+    """Whether the lock of each remote state keeps a second writer out: tried, for some services ignore it."""
+    from provisioner.cli.doctor_locks import lock_checks, places
+
+    for name, place in places(files, state_file()).items():
+        for what, look in lock_checks(place, terraform):
+            title = f"{what} of {name}"
+
+            def checked(title: str = title, look: Callable[[], tuple[str, str]] = look) -> Check:
+                return Check(title, *look())
+
+            yield _guarded(title, checked)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from emulator import Emulator, emulator
-from world import World, ended, is_alive, wait_until
+from small_server import Answer, Asked, serving
+from world import Done, World, ended, is_alive, wait_until
 
 BUCKET = "terraform-states"
 KEY = "stacks/demo/terraform.tfstate"
@@ -310,6 +314,56 @@ def test_an_engine_that_cannot_lock_is_refused(here: World, s3: Emulator, tmp_pa
     manifest = _manifest(here, s3, tmp_path / "data")
     done = here.provision("plan", manifest, "--terraform", old, expect=3)
     assert "state.backend s3 locks with Terraform or OpenTofu 1.10 and newer; this is 1.9.8" in done.err
+
+
+def _checks(done: Done) -> dict[str, dict[str, str]]:
+    return {check["name"]: check for check in done.json if check["name"].endswith(" of demo")}
+
+
+def test_doctor_proves_that_the_lock_keeps_a_second_writer_out(
+    here: World, s3: Emulator, tmp_path: Path
+) -> None:
+    manifest = _manifest(here, s3, tmp_path / "data")
+    checks = _checks(here.provision("doctor", manifest, "--format", "json", expect=None))
+    assert checks["lock of demo"]["found"] == f"s3://{BUCKET}/{KEY}: a second writer is kept out"
+    assert checks["lock of demo"]["fix"] == ""
+    assert checks["holder of the lock of demo"]["found"] == "free"
+    assert _objects(s3) == [], "what it tried with is gone"
+
+
+def test_doctor_finds_a_service_that_ignores_the_condition(here: World, s3: Emulator, tmp_path: Path) -> None:
+    with careless(s3.url) as url:
+        manifest = _manifest(here, s3, tmp_path / "data", state=_state(s3, endpoint_url=url))
+        checks = _checks(here.provision("doctor", manifest, "--format", "json", expect=1))
+    assert "ignores conditional writes (If-None-Match)" in checks["lock of demo"]["found"]
+    assert "state.backend: local" in checks["lock of demo"]["fix"]
+    assert _objects(s3) == []
+
+
+def test_doctor_says_what_is_missing(here: World, s3: Emulator, tmp_path: Path) -> None:
+    state = _state(s3, bucket="nobody-made-this")
+    manifest = _manifest(here, s3, tmp_path / "data", state=state)
+    checks = _checks(here.provision("doctor", manifest, "--format", "json", expect=1))
+    assert "NoSuchBucket" in checks["lock of demo"]["found"]
+    assert "make the bucket first" in checks["lock of demo"]["fix"]
+
+
+@contextmanager
+def careless(upstream: str) -> Iterator[str]:
+    """The emulator, but conditions on writes do not reach it: some S3-compatible services are like that."""
+
+    def handle(asked: Asked) -> Answer:
+        headers = {name: value for name, value in asked.headers.items() if name != "if-none-match"}
+        connection = HTTPConnection(urlsplit(upstream).netloc, timeout=30)
+        query = f"?{urlencode(asked.query)}" if asked.query else ""
+        connection.request(asked.method, asked.path + query, asked.body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return Answer(answer.status, None)
+
+    with serving(handle) as url:
+        yield url
 
 
 def _noted_process(world: World) -> int | None:
