@@ -20,7 +20,7 @@ def connect(place: StatePlace) -> GcsLock:
     """The bucket of ``place``, with the credentials that Terraform finds, too."""
     from google.api_core.client_options import ClientOptions
     from google.auth.exceptions import GoogleAuthError
-    from google.cloud import storage  # type: ignore[import-untyped] # the SDK has no types
+    from google.cloud import storage
     from google.oauth2.credentials import Credentials
 
     facts = place.facts

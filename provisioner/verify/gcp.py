@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from google.api_core.exceptions import NotFound
-from google.cloud import storage  # type: ignore[import-untyped]  # the SDK has no types
+from google.cloud import storage
 
 from provisioner.catalog import PROVIDERS
 from provisioner.errors import WrongAccountError

@@ -22,7 +22,7 @@ def make_bucket(name: str, config: Mapping[str, Any], credentials: CachedCredent
         MissingExtraError: it is not installed.
     """
     try:
-        from google.cloud import storage  # type: ignore[import-untyped] # the SDK has no types
+        from google.cloud import storage
     except ImportError as error:
         raise MissingExtraError(
             "the GCP artifact store needs google-cloud-storage",
@@ -38,6 +38,8 @@ def make_bucket(name: str, config: Mapping[str, Any], credentials: CachedCredent
         credentials=LiveToken(credentials),
         client_options={"api_endpoint": endpoint} if endpoint else None,
     )
+    # Newer ones ask for the bucket's project and place, for traces that nobody reads, in a thread.
+    client._bucket_metadata_cache = None  # noqa: SLF001 - no public way
     _widen_pool(client)
     client._http.hooks["response"].append(_keep_headers)  # noqa: SLF001 - no public way
     weakref.finalize(client, client._http.close)  # noqa: SLF001 - no public way
@@ -64,7 +66,7 @@ def make_fast(
 
 def patience() -> Any:
     """How a request of the SDK's is repeated: as it does by itself, but first after a fifth of a second."""
-    from google.cloud.storage.retry import DEFAULT_RETRY  # type: ignore[import-untyped] # the SDK has no types
+    from google.cloud.storage.retry import DEFAULT_RETRY
 
     return DEFAULT_RETRY.with_delay(initial=0.2, multiplier=2, maximum=10)
 
