@@ -8,11 +8,13 @@ yet says so, and skips.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -20,6 +22,7 @@ import pytest
 from commands import Aws, CommandLine, aws, aws_server, provision
 
 from provisioner.cli import cli
+from stacks import save_artifact
 from stacks.connectors import connector_types
 from stacks.stores.registry import canonical, flavors
 
@@ -43,6 +46,8 @@ class Line:
     """What the error must say, where the line is wrong: then it exits 3."""
     mended: tuple[tuple[str, str], ...] = ()
     """What the error tells to change; the line written so must work."""
+    prepare: Check | None = None
+    """What a program has done before."""
     needs: str = ""
     """What must exist, as ``flavor gcp``."""
     check: Check | None = None
@@ -91,6 +96,15 @@ def connector(name: str, kind: str, auth_method: str, **config: object) -> Check
         assert {key: record.config.get(key) for key in config} == config
 
     return check
+
+
+def an_artifact_is_made(provision: CommandLine) -> None:
+    """One from before the last 15 minutes, and one of now."""
+    save_artifact("old", "old_model")
+    record = next((provision.folder / "store").glob(".records/artifacts/old_model/1.json"))
+    long_ago = (datetime.now(UTC) - timedelta(minutes=20)).isoformat()
+    record.write_text(json.dumps({**json.loads(record.read_text()), "created": long_ago}))
+    save_artifact({"weights": [0.1]}, "my_model")
 
 
 def flavor_is_there(provision: CommandLine) -> None:
@@ -152,7 +166,11 @@ WALK: Mapping[str, Mapping[int, Line]] = {
             setup=(S3.format("s"), "stack register local_with_remote_storage -a s"),
             check=stack("local_with_remote_storage", "s", active=True),
         ),
-        203: Line(needs="command artifact"),
+        203: Line(
+            setup=(LOCAL.format("s", "store"), "stack register local_with_remote_storage -a s --set"),
+            prepare=an_artifact_is_made,
+            says=("NAME", "my_model  1"),
+        ),
     },
     "001_fc40c2c7337a4367": {
         45: Line(says=("s3 is installed already",)),
@@ -316,6 +334,8 @@ def test_the_line_does_what_the_text_says(document: str, number: int, provision:
     (provision.folder / "key.json").write_text('{"type": "service_account", "private_key": "canary-key"}')
     for command in expected.setup:
         provision(command)
+    if expected.prepare is not None:
+        expected.prepare(provision)
     for name, value in expected.fill.items():
         text = text.replace(f"<{name}>", value)
 
@@ -364,13 +384,18 @@ def test_a_store_through_the_connector_of_the_document_reads_and_writes(
 
 def run(provision: CommandLine, text: str, expect: int) -> str:
     """Runs one command line as a shell would, up to the first line that no backslash carries on."""
-    first = re.split(r"(?<!\\)\n", text)[0]
+    first = re.sub(r"\$\(date -v-(\d+)M '\+([^']+)'\)", _date, re.split(r"(?<!\\)\n", text)[0])
     words = shlex.split(first.replace("\\\n", " "))
     while re.fullmatch(r"[A-Z_]+=.*", words[0]):
         name, _, value = words.pop(0).partition("=")
         provision.environment(**{name: value})
     assert words.pop(0) == "zenml"
     return provision("", *words, expect=expect).said
+
+
+def _date(found: re.Match[str]) -> str:
+    """What ``date -v-15M '+…'`` prints on the systems that have it: the local time of 15 minutes ago."""
+    return f"{datetime.now() - timedelta(minutes=int(found[1])):{found[2]}}"  # noqa: DTZ005 - local, as date's
 
 
 def skip_unless_there(need: str) -> None:

@@ -38,6 +38,8 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "stack": ("provisioner.cli.stack:stack", "What a pipeline runs on: a store and an orchestrator."),
     "secret": ("provisioner.cli.secret:secret", "Secrets, which everything else only refers to."),
+    "artifact": ("provisioner.cli.artifact:artifact", "What steps have made, and where it comes from."),
+    "pipeline": ("provisioner.cli.pipeline:pipeline", "The runs of pipelines, and how they went."),
     "integration": ("provisioner.cli.integration:integration", "The packages that a flavor needs."),
     "completion": ("provisioner.cli.completion:completion", "Let the shell complete commands and names."),
     "secrets-manager": ("provisioner.cli.retired:secrets_manager", ""),
