@@ -75,7 +75,9 @@ class Finding:
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{where}: {self.path}: {self.rule}: {self.message}" if self.path else f"{where}: {self.message}"
+        return (
+            f"{where}: {self.path}: {self.rule}: {self.message}" if self.path else f"{where}: {self.message}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
