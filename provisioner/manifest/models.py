@@ -15,6 +15,11 @@ from pydantic.config import JsonDict
 from provisioner.catalog import PROVIDERS
 from provisioner.manifest import fields
 
+_SUBNET_EXAMPLE = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg-net/providers/Microsoft.Network"
+    "/virtualNetworks/ml/subnets/endpoints"
+)
+
 
 def _without_default(schema: JsonDict) -> None:
     """Filled in after loading: the empty text is no default a user should read."""
@@ -123,6 +128,7 @@ class ArtifactStore(_Part):
     private_endpoint_subnet: fields.MaybeSubnet = Field(
         default=None,
         description="Azure only: the subnet that gets a private endpoint to the storage account.",
+        examples=[_SUBNET_EXAMPLE],
     )
     prefix: fields.MaybePrefix = Field(
         default=None,

@@ -29,7 +29,7 @@ def broken_rules(manifest: Manifest) -> Iterator[Finding]:
             return
     yield from _provider_fields(manifest, provider)
     yield from _compatibility(manifest, provider)
-    yield from _tags(manifest)
+    yield from _tags(manifest, provider)
     yield from state_rules(manifest)
     yield from _names(manifest)
     for index, store in enumerate(manifest.artifact_stores):
@@ -81,7 +81,7 @@ def _compatibility(manifest: Manifest, provider: Provider) -> Iterator[Finding]:
         yield Finding(("account",), wrong, at_key=True, because=(("compatibility",),))
 
 
-def _tags(manifest: Manifest) -> Iterator[Finding]:
+def _tags(manifest: Manifest, provider: Provider) -> Iterator[Finding]:
     if len(manifest.tags) > MAX_TAGS:
         wrong = f"found {len(manifest.tags)} tags; allowed: at most {MAX_TAGS} (three more are set by us)"
         yield Finding(("tags",), wrong)
@@ -91,6 +91,9 @@ def _tags(manifest: Manifest) -> Iterator[Finding]:
         if first != key:
             wrong = f"same tag as {shown(first)} but for its case, which IAM does not tell apart"
             yield Finding(("tags", key), wrong, at_key=True)
+        for finding in by_rule(manifest, provider, ("tags", key), "tags.key", key):
+            yield finding._replace(at_key=True)
+        yield from by_rule(manifest, provider, ("tags", key), "tags.value", manifest.tags[key])
 
 
 # --- names and references -------------------------------------------------------------------------------

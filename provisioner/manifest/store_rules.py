@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from provisioner.catalog import PROVIDERS, Provider
 from provisioner.manifest.findings import Finding, by_rule, refused_by, said
 from provisioner.manifest.models import ArtifactStore, Manifest
-from provisioner.manifest.normalise import default_compatibility
+from provisioner.manifest.normalise import default_compatibility, generated_bucket
 from provisioner.manifest.text import shown
 from provisioner.manifest.tree import Loc
 
@@ -32,10 +32,7 @@ def store_rules(
     if said(store, "connector") and not provider.has_connectors:
         wrong = f"not for provider {provider.name}, which has no connectors"
         yield Finding((*here, "connector"), wrong, at_key=True, because=(("provider",),))
-    if store.bucket is not None:
-        why = refused_by(provider.bucket_rule, store.bucket)
-        if why is not None:
-            yield Finding((*here, "bucket"), why, because=(("provider",),))
+    yield from _place(here, store, manifest, provider)
     if store.storage_class not in provider.storage_classes:
         allowed = ", ".join(provider.storage_classes)
         yield Finding((*here, "storage_class"), f"found {shown(store.storage_class)}; allowed: {allowed}")
@@ -47,6 +44,32 @@ def store_rules(
     yield from _encryption(here, store, manifest, provider)
 
 
+def _place(here: Loc, store: ArtifactStore, manifest: Manifest, provider: Provider) -> Iterator[Finding]:
+    """The names of where a store lies, as this cloud takes them."""
+    if store.bucket is not None:
+        why = refused_by(provider.bucket_rule, store.bucket)
+        if why is not None:
+            yield Finding((*here, "bucket"), why, because=(("provider",),))
+    elif provider.scheme:
+        yield from _generated_name(here, store, manifest, provider)
+    for name in ("prefix", "storage_account"):
+        value = getattr(store, name)
+        if value is not None and name in provider.store_fields:
+            yield from by_rule(manifest, provider, (*here, name), name, value)
+
+
+def _generated_name(
+    here: Loc, store: ArtifactStore, manifest: Manifest, provider: Provider
+) -> Iterator[Finding]:
+    """A name that nobody wrote must be one that the cloud takes, too."""
+    name = generated_bucket(manifest.name, store.renamed_from or store.name, manifest.account or "")
+    why = provider.bucket_rule.problem(name)
+    if why is not None:
+        wrong = f"its bucket would be named {name}, which is refused: {why}; name one in bucket"
+        leaning: tuple[Loc, ...] = (("provider",), ("name",), (*here, "name"), ("account",))
+        yield Finding(here, wrong, because=leaning)
+
+
 def _adopted(here: Loc, store: ArtifactStore) -> Iterator[Finding]:
     if not store.existing:
         return
@@ -55,6 +78,9 @@ def _adopted(here: Loc, store: ArtifactStore) -> Iterator[Finding]:
         yield Finding(
             (*here, "bucket"), "required field is missing: existing: true adopts a bucket by its name"
         )
+    if store.profile != "baseline":
+        wrong = f"{store.profile} is not with existing: true, which leaves the bucket as it is"
+        yield Finding((*here, "profile"), wrong, because=leaning)
     for name in _NOT_FOR_ADOPTED:
         if said(store, name):
             wrong = "not with existing: true, which leaves the bucket as it is"
@@ -79,6 +105,8 @@ def shared_places(manifest: Manifest, provider: Provider) -> Iterator[Finding]:
     stores = manifest.artifact_stores
     for second, other in enumerate(stores):
         for first in range(second):
+            if "storage_account" in provider.store_fields and _apart(stores[first], other):
+                continue
             wrong = _clash(first, stores[first], other)
             if wrong is not None:
                 leaning = tuple(
@@ -86,6 +114,11 @@ def shared_places(manifest: Manifest, provider: Provider) -> Iterator[Finding]:
                 )
                 yield Finding(("artifact_stores", second, "bucket"), wrong, because=leaning)
                 break
+
+
+def _apart(one: ArtifactStore, other: ArtifactStore) -> bool:
+    """Whether two stores lie in storage accounts of their own: there, names of buckets may be alike."""
+    return one.storage_account is None or one.storage_account != other.storage_account
 
 
 def _clash(first: int, one: ArtifactStore, other: ArtifactStore) -> str | None:
@@ -98,8 +131,6 @@ def _clash(first: int, one: ArtifactStore, other: ArtifactStore) -> str | None:
     return None
 
 
-            if "storage_account" in provider.store_fields and _apart(stores[first], other):
-                continue
 def _overlap(one: ArtifactStore, other: ArtifactStore) -> bool:
     """Whether one store lies in the other: buckets have no '/', so this also tells of nested directories."""
     places = (
@@ -107,8 +138,3 @@ def _overlap(one: ArtifactStore, other: ArtifactStore) -> bool:
     )
     short, long = sorted((place.split("/") for place in places), key=len)
     return long[: len(short)] == short
-def _apart(one: ArtifactStore, other: ArtifactStore) -> bool:
-    """Whether two stores lie in storage accounts of their own: there, names of buckets may be alike."""
-    return one.storage_account is None or one.storage_account != other.storage_account
-
-

@@ -142,7 +142,8 @@ def test_the_samples_fill_every_text_field_of_the_models() -> None:
     filled = {tuple(step for step in place if isinstance(step, str)) for _, place in PLACES}
     filled |= {place[:1] for place in filled if place[0] == "tags"}
     # Not in the samples: what other providers and other backends have, and what needs a file.
-    absent = {("artifact_stores", "storage_account"), ("extends",), *OTHER_BACKENDS}
+    azure = ("storage_account", "resource_group", "allowed_networks", "private_endpoint_subnet")
+    absent = {*(("artifact_stores", name) for name in azure), ("extends",), *OTHER_BACKENDS}
     assert set(_text_fields(Manifest)) - filled == absent
 
 

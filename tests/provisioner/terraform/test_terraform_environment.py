@@ -80,3 +80,35 @@ def test_a_mirror_that_is_no_folder_is_refused(tmp_path: Path, kind: str) -> Non
         cli_configuration({"PROVISION_PLUGIN_MIRROR": str(mirror)})
 
     assert "registry.terraform.io/" in (refused.value.hint or "")
+
+
+ENTRA = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c"}
+
+
+@pytest.mark.parametrize(
+    ("shell", "told"),
+    [
+        (
+            {**ENTRA, "AZURE_CLIENT_SECRET": "s"},
+            {"ARM_TENANT_ID": "t", "ARM_CLIENT_ID": "c", "ARM_CLIENT_SECRET": "s"},
+        ),
+        (
+            {**ENTRA, "AZURE_FEDERATED_TOKEN_FILE": "/f"},
+            {
+                "ARM_TENANT_ID": "t",
+                "ARM_CLIENT_ID": "c",
+                "ARM_OIDC_TOKEN_FILE_PATH": "/f",
+                "ARM_USE_OIDC": "true",
+            },
+        ),
+        (ENTRA, {}),
+        ({**ENTRA, "AZURE_CLIENT_SECRET": "s", "ARM_CLIENT_ID": "other"}, {"ARM_CLIENT_ID": "other"}),
+    ],
+)
+def test_an_identity_of_azure_is_told_to_its_providers_by_their_own_names(
+    shell: dict[str, str], told: dict[str, str]
+) -> None:
+    """Else Terraform would act as whoever is logged in, and the checks after it as somebody else."""
+    environment = build_environment(shell, Path("/w/cli.tfrc"))
+
+    assert {name: value for name, value in environment.items() if name.startswith("ARM_")} == told
