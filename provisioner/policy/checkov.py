@@ -87,6 +87,8 @@ def _run(
             return None, str(error)
     try:
         report = json.loads(done.stdout)
+        if not isinstance(report, dict):
+            raise TypeError
         if "results" not in report:
             return [], ""  # nothing in the plan that any check is about
         return list(report["results"]["failed_checks"]), ""

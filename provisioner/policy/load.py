@@ -111,7 +111,7 @@ def _keys(asks: PolicyFile, tree: Node) -> list[Problem]:
 
 def _problem(error: ErrorDetails, tree: Node) -> tuple[Problem, tuple[str | int, ...]]:
     loc = tuple(step for step in error["loc"] if step != "[key]")
-    entry, taken = find(tree, loc)
+    entry, _ = find(tree, loc)
     kind = error["type"]
     if kind == "extra_forbidden":
         return Problem(*entry.key, path_text(loc), _unknown(loc)), loc
@@ -119,7 +119,8 @@ def _problem(error: ErrorDetails, tree: Node) -> tuple[Problem, tuple[str | int,
         return Problem(*entry.node.mark, path_text(loc), "required field is missing"), loc
     if kind == "manifest":
         return Problem(*entry.node.mark, path_text(loc), str(error["ctx"]["sentence"])), loc
-    found = described(to_data(entry.node)) if taken == len(loc) else "nothing"
+    # The level alone stands in the place of the whole rule.
+    found = described(to_data(entry.node))
     if kind == "literal_error":
         allowed = str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
         given = error["input"]

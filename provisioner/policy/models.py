@@ -98,7 +98,9 @@ class CheckovRule(Rule):
 
 
 def _as_rule(value: object) -> object:
-    """``deny`` for ``{level: deny}``."""
+    """``deny`` for ``{level: deny}``; ``off`` needs no more, whatever else the rule asks for."""
+    if value == "off":
+        return None
     return {"level": value} if isinstance(value, str) else value
 
 

@@ -1,0 +1,485 @@
+"""What a policy says of manifests and of plans, and at which line."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from provisioner.errors import InputError, ManifestError, PolicyDeniedError
+from provisioner.manifest import LoadedManifest, load_manifest
+from provisioner.policy import (
+    Policy,
+    find_policy,
+    json_schema,
+    judge_manifest,
+    judge_plan,
+    load_policy,
+    policy_for,
+    refuse_denied,
+)
+from provisioner.policy.granted import AWS_ACTIONS, ROLES
+from provisioner.summary import Danger, ResourceChange, Summary
+
+MODULES = Path(__file__).parents[3] / "modules"
+
+MANIFEST = """\
+version: 1
+name: demo
+provider: aws
+region: eu-west-1
+account: "123456789012"
+tags: {team: ml, env: prod}
+artifact_stores:
+  - name: main
+    bucket: acme-main
+    connector: access
+  - name: theirs
+    bucket: theirs
+    existing: true
+    protect: false
+    connector: access
+connectors:
+  - name: access
+    trusted_principals:
+      - arn:aws:iam::123456789012:role/ci
+      - arn:aws:iam::999999999999:root
+"""
+
+
+def stack(folder: Path, text: str = MANIFEST, *overrides: str) -> LoadedManifest:
+    """The manifest, in a file."""
+    (folder / "stack.yaml").write_text(text)
+    return load_manifest(folder / "stack.yaml", overrides)
+
+
+def policy(folder: Path, rules: str, **fields: Any) -> Policy:
+    """A policy with these rules, in YAML's flow style."""
+    extra = "".join(f"{name}: {json.dumps(value)}\n" for name, value in fields.items())
+    (folder / "policy.yaml").write_text(f"version: 1\nrules: {{{rules}}}\n{extra}")
+    return load_policy(folder / "policy.yaml")
+
+
+def said(folder: Path, rules: str, *overrides: str, text: str = MANIFEST) -> list[str]:
+    """What the policy says of the manifest, without the folder."""
+    found = judge_manifest(policy(folder, rules), stack(folder, text, *overrides))
+    return [str(finding).removeprefix(f"{folder}/") for finding in found]
+
+
+# --- the manifest alone -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "providers: {allowed: [aws, local]}",
+        "regions: {allowed: [eu-*]}",
+        "accounts: {allowed: ['123456789012']}",
+        "tags: {required: {team: '*', env: 'p*'}}",
+        "names: {stack: 'd*', artifact_store: '*', connector: access, bucket: '*'}",
+        "protected: deny",
+        "profile: {minimum: baseline}",
+        "trusted_principals: {allowed: ['arn:aws:iam::123456789012:role/*', 'arn:aws:iam::9*:root']}",
+    ],
+)
+def test_what_is_allowed_is_not_mentioned(tmp_path: Path, rules: str) -> None:
+    assert said(tmp_path, rules) == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (
+            "providers: {allowed: [gcp]}",
+            "stack.yaml:3:11: provider: providers: found aws; the policy allows gcp",
+        ),
+        (
+            "regions: {allowed: [us-*, ca-*]}",
+            "stack.yaml:4:9: region: regions: found eu-west-1; the policy allows us-* or ca-*",
+        ),
+        (
+            "accounts: {allowed: ['9*']}",
+            "stack.yaml:5:10: account: accounts: found 123456789012; the policy allows 9*",
+        ),
+        (
+            "tags: {required: {cost: '*'}}",
+            "stack.yaml:6:7: tags: tags: the tag cost is missing; the policy asks for it",
+        ),
+        (
+            "tags: {required: {env: dev}}",
+            "stack.yaml:6:23: tags.env: tags: the tag env is prod; the policy allows dev",
+        ),
+        ("names: {stack: 'ml-*'}", "stack.yaml:2:7: name: names: found demo; the policy allows ml-*"),
+        (
+            "names: {bucket: 'acme-*'}",
+            "stack.yaml:12:13: artifact_stores[1].bucket: names: found theirs; the policy allows acme-*",
+        ),
+        (
+            "customer_key: deny",
+            (
+                "stack.yaml:8:5: artifact_stores[0].encryption: customer_key: main has no key of its own; "
+                "the policy asks for encryption.kms_key"
+            ),
+        ),
+        (
+            "profile: deny",
+            (
+                "stack.yaml:8:5: artifact_stores[0].profile: profile: main has the profile baseline; "
+                "the policy asks for strict"
+            ),
+        ),
+        (
+            "trusted_principals: {allowed: ['arn:aws:iam::123456789012:role/*']}",
+            (
+                "stack.yaml:20:9: connectors[0].trusted_principals[1]: trusted_principals: access trusts "
+                "arn:aws:iam::999999999999:root; the policy allows arn:aws:iam::123456789012:role/*"
+            ),
+        ),
+    ],
+)
+def test_each_rule_names_the_line_that_it_is_about(tmp_path: Path, rules: str, expected: str) -> None:
+    assert said(tmp_path, rules) == [expected]
+
+
+def test_what_is_not_said_is_not_allowed_where_it_has_to_be_said(tmp_path: Path) -> None:
+    text = "version: 1\nname: demo\nprovider: aws\nregion: eu-west-1\nartifact_stores: [{name: main}]\n"
+
+    assert said(tmp_path, "accounts: {allowed: ['*']}, trusted_principals: {allowed: ['*']}", text=text) == [
+        "stack.yaml:1:1: account: accounts: nothing is said; the policy allows *",
+        (
+            "stack.yaml:1:1: connectors[0].trusted_principals: trusted_principals: main_connector trusts "
+            "whoever applies; the policy asks to say whom"
+        ),
+    ]
+
+
+def test_a_protection_taken_away_by_an_option_is_found_at_the_option(tmp_path: Path) -> None:
+    (finding,) = said(tmp_path, "protected: deny", "artifact_stores.main.protect=false")
+
+    assert finding.startswith("--set artifact_stores.main.protect=…: artifact_stores[0].protect: protected:")
+
+
+def test_what_another_file_says_is_found_in_that_file(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("version: 1\nregion: us-east-1\n")
+    text = "version: 1\nextends: base.yaml\nname: demo\nprovider: aws\nartifact_stores: [{name: main}]\n"
+
+    assert said(tmp_path, "regions: {allowed: [eu-*]}", text=text) == [
+        "base.yaml:2:9: region: regions: found us-east-1; the policy allows eu-*"
+    ]
+
+
+def test_rules_that_a_provider_does_not_know_are_not_for_it(tmp_path: Path) -> None:
+    text = "version: 1\nname: demo\nprovider: local\nartifact_stores: [{name: main}]\n"
+    rules = "regions: {allowed: [eu-*]}, accounts: {allowed: ['1']}, customer_key: deny"
+
+    assert said(tmp_path, f"{rules}, trusted_principals: {{allowed: [x]}}", text=text) == []
+
+
+def test_levels_and_exemptions(tmp_path: Path) -> None:
+    rules = "names: {stack: 'ml-*', level: %s, exempt: [%s]}"
+    loaded = stack(tmp_path)
+
+    (warned,) = judge_manifest(policy(tmp_path, rules % ("warn", "other")), loaded)
+    assert warned.level == "warn"
+    refuse_denied("demo", [warned])
+    assert judge_manifest(policy(tmp_path, rules % ("off", "")), loaded) == []
+    assert judge_manifest(policy(tmp_path, rules % ("deny", "dem?")), loaded) == []
+    key = "customer_key: {exempt: [%s]}"
+    assert judge_manifest(policy(tmp_path, key % "demo/main"), loaded) == []
+    (denied,) = judge_manifest(policy(tmp_path, key % "demo/other"), loaded)
+    with pytest.raises(PolicyDeniedError, match=r"stack\.yaml:8:5: .*customer_key"):
+        refuse_denied("demo", [warned, denied])
+
+
+def test_off_alone_is_enough_even_for_a_rule_with_more_to_say(tmp_path: Path) -> None:
+    assert said(tmp_path, "regions: off, tags: off, names: off, checkov: off") == []
+
+
+# --- the plan -----------------------------------------------------------------------------------------
+
+
+def summary(*dangers: Danger, operation: str = "apply") -> Summary:
+    """A summary with something in it."""
+    change = ResourceChange("module.store_main.x.y", "artifact store", "main", "x.y", "create")
+    return Summary(
+        "demo", "AWS", None, None, None, operation, (change,), (), (), (), (), (), False, dangers=dangers
+    )
+
+
+def planned(folder: Path, rules: str, details: dict[str, Any] | None, *dangers: Danger) -> list[str]:
+    """What the policy says of a plan."""
+    found = judge_plan(policy(folder, rules), stack(folder), summary(*dangers), details, folder)
+    return [str(finding).removeprefix(f"{folder}/") for finding in found]
+
+
+def resource(kind: str, after: dict[str, Any], module: str = "connector_access") -> dict[str, Any]:
+    """One resource of a plan."""
+    mode = "data" if kind.endswith("document") else "managed"
+    address = f"module.{module}.{kind}.this"
+    change = {"actions": ["create"], "before": None, "after": after}
+    return {"resource_changes": [{"address": address, "type": kind, "mode": mode, "change": change}]}
+
+
+def allow(*actions: str, on: str = "arn:aws:s3:::acme-main/*") -> dict[str, Any]:
+    """A role's policy."""
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": on}
+    return {"policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})}
+
+
+def test_lost_data_is_found_at_its_store(tmp_path: Path) -> None:
+    lost = Danger("data", "main", "aws_s3_bucket.this[0] is deleted, with everything in it")
+    less = Danger("protection", "main", "versioning is switched off")
+
+    assert planned(tmp_path, "data_destroyed: deny", None, lost, less) == [
+        (
+            "stack.yaml:8:5: artifact_stores[0]: data_destroyed: main: aws_s3_bucket.this[0] is deleted, "
+            "with everything in it"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("details", "wrong"),
+    [
+        (resource("aws_iam_role_policy", allow("s3:GetObject", "s3:*")), "the action s3:*"),
+        (resource("aws_iam_role_policy", allow("s3:GetObject", on="*")), "every resource (*)"),
+        (
+            resource("aws_iam_policy_document", {"statement": [{"actions": ["s3:PutBucketPolicy"]}]}),
+            "the action s3:PutBucketPolicy",
+        ),
+        (
+            resource("aws_iam_policy_document", {"statement": [{"not_actions": ["s3:GetObject"]}]}),
+            "the action *",
+        ),
+        (resource("aws_iam_user", {"name": "x"}), "a resource of type aws_iam_user"),
+        (
+            resource("google_project_iam_member", {"role": "r"}),
+            "a resource of type google_project_iam_member",
+        ),
+        (
+            resource("google_storage_bucket_iam_member", {"role": "roles/storage.admin"}),
+            "the role roles/storage.admin",
+        ),
+        (resource("azurerm_role_assignment", {"role_definition_name": "Owner"}), "the role Owner"),
+        (
+            resource(
+                "azurerm_role_assignment",
+                {"role_definition_name": "Storage Blob Data Reader", "scope": "/subscriptions/x"},
+            ),
+            "the role Storage Blob Data Reader on /subscriptions/x",
+        ),
+    ],
+)
+def test_a_permission_that_the_modules_do_not_list(
+    tmp_path: Path, details: dict[str, Any], wrong: str
+) -> None:
+    (found,) = planned(tmp_path, "wider_permissions: deny", details)
+
+    address = details["resource_changes"][0]["address"]
+    assert found == (
+        f"stack.yaml:17:5: connectors[0]: wider_permissions: {address}: {wrong}, which is not among what "
+        "the modules grant"
+    )
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        resource("aws_iam_role_policy", allow(*sorted(AWS_ACTIONS))),
+        resource("aws_iam_role_policy", {"policy": None}),
+        resource("aws_iam_policy_document", {"statement": [{"effect": "Deny", "actions": ["s3:*"]}]}),
+        resource(
+            "aws_iam_policy_document",
+            {"statement": [{"actions": ["sts:AssumeRole"], "principals": [{"type": "AWS"}]}]},
+        ),
+        resource("aws_s3_bucket", {"bucket": "x"}),
+        resource(
+            "azurerm_role_assignment",
+            {
+                "role_definition_name": "Storage Blob Data Reader",
+                "scope": "/a/blobServices/default/containers/c",
+            },
+        ),
+    ],
+)
+def test_what_the_modules_list_may_be_granted(tmp_path: Path, details: dict[str, Any]) -> None:
+    assert planned(tmp_path, "wider_permissions: deny", details) == []
+
+
+def test_the_list_is_what_the_modules_say() -> None:
+    """The rule is worth no more than its list."""
+    readme = (MODULES / "aws" / "service-connector" / "README.md").read_text()
+    table = readme.split("<!-- read-write -->")[1].split("<!-- /read-write -->")[0]
+    assert set(re.findall(r"^\| `((?:s3|kms):\w+)`", table, re.MULTILINE)) == AWS_ACTIONS
+    text = "".join(path.read_text() for path in MODULES.glob("*/*/*.tf"))
+    for roles in ROLES.values():
+        for role in roles:
+            assert f'"{role}"' in text, role
+    given = set(re.findall(r'"(roles/[\w.]+|Storage Blob [\w ]+|Key Vault [\w ]+)"', text))
+    assert given <= set().union(*ROLES.values())
+
+
+# --- Checkov ------------------------------------------------------------------------------------------
+
+
+def fake_checkov(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """A program in Checkov's place."""
+    program = folder / "fake-checkov"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PROVISION_CHECKOV", str(program))
+
+
+def test_failed_checks_are_found_at_the_store_that_they_are_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("CKV_AWS_18", "CKV_AWS_21", "CKV_X")  # the first is among those that the baseline does without
+    checks = [
+        {"check_id": name, "check_name": "Look", "resource": "module.store_theirs.aws_s3_bucket.this[0]"}
+        for name in names
+    ]
+    report = json.dumps({"results": {"failed_checks": checks}})
+    kept = tmp_path / "seen.json"
+    fake_checkov(
+        tmp_path, monkeypatch, f"cp $2 {kept}; stat -c %a $2 > {tmp_path}/mode; echo '{report}'; exit 1"
+    )
+
+    found = planned(tmp_path, "checkov: {skip: [CKV_X]}", {"resource_changes": []})
+
+    assert found == [
+        (
+            "stack.yaml:11:5: artifact_stores[1]: checkov: module.store_theirs.aws_s3_bucket.this[0]: "
+            "CKV_AWS_21: Look"
+        )
+    ]
+    assert json.loads(kept.read_text()) == {"resource_changes": []}
+    assert (tmp_path / "mode").read_text().strip() == "600"
+    assert not list(tmp_path.glob("checkov-*"))
+
+
+@pytest.mark.parametrize(("required", "level"), [("false", "warn"), ("true", "deny")])
+def test_checkov_that_is_not_there_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, required: str, level: str
+) -> None:
+    monkeypatch.setenv("PROVISION_CHECKOV", str(tmp_path / "none"))
+    asked = policy(tmp_path, f"checkov: {{required: {required}}}")
+
+    (finding,) = judge_plan(asked, stack(tmp_path), summary(), {}, tmp_path)
+
+    assert (finding.level, "Checkov is not installed" in finding.message) == (level, True)
+
+
+@pytest.mark.parametrize("script", ["echo broken; exit 2", "echo '[]'", "exit 1"])
+def test_checkov_that_fails_is_no_silent_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    fake_checkov(tmp_path, monkeypatch, script)
+
+    (found,) = planned(tmp_path, "checkov: deny", {})
+
+    assert "Checkov failed: exit code" in found
+
+
+def test_checkov_runs_only_where_the_policy_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_checkov(tmp_path, monkeypatch, f"touch {tmp_path}/ran; echo '{{}}'")
+
+    assert planned(tmp_path, "protected: warn, checkov: off", {}) == []
+    assert not (tmp_path / "ran").exists()
+
+
+# --- the file -----------------------------------------------------------------------------------------
+
+
+def test_it_is_found_beside_the_manifest_or_above_up_to_the_repository(tmp_path: Path) -> None:
+    deep = tmp_path / "repository" / "stacks" / "prod"
+    deep.mkdir(parents=True)
+    (tmp_path / "policy.yaml").write_text("version: 1\n")
+    assert find_policy(deep) is None
+    (tmp_path / "repository" / ".git").mkdir()
+    assert find_policy(deep) is None  # that of a folder above the repository is somebody else's
+    (tmp_path / "repository" / "policy.yaml").write_text("version: 1\n")
+    assert find_policy(deep) == tmp_path / "repository" / "policy.yaml"
+    (deep / "policy.yaml").write_text("version: 1\n")
+    assert find_policy(deep) == deep / "policy.yaml"
+
+
+def test_a_named_policy_comes_before_one_that_is_found(tmp_path: Path) -> None:
+    named = tmp_path / "named.yaml"
+    named.write_text("version: 1\n")
+    (tmp_path / "policy.yaml").write_text("version: 1\n")
+
+    assert policy_for(tmp_path, environ={"PROVISION_POLICY": str(named)}) == load_policy(named)
+    with pytest.raises(InputError, match="does not exist"):
+        policy_for(tmp_path, environ={"PROVISION_POLICY": str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("rules: {}", "1:1: version: required field is missing"),
+        ("version: 2", '1:10: version: found "2"; allowed: 1'),
+        ("version: 1\nruels: {}", '2:1: ruels: unknown field (did you mean "rules"?)'),
+        ("version: 1\nrules: {region: deny}", '2:9: rules.region: unknown field (did you mean "regions"?)'),
+        (
+            "version: 1\nrules: {protected: {lvl: deny}}",
+            '2:21: rules.protected.lvl: unknown field (did you mean "level"?)',
+        ),
+        ("version: 1\nrules: {regions: deny}", "2:18: rules.regions.allowed: required field is missing"),
+        (
+            "version: 1\nrules: {protected: never}",
+            '2:20: rules.protected.level: found "never"; allowed: deny, warn, off',
+        ),
+        (
+            "version: 1\nrules: {profile: {minimum: stric}}",
+            '2:28: rules.profile.minimum: found "stric"; allowed: baseline, strict (did you mean "strict"?)',
+        ),
+        (
+            "version: 1\nrules: {regions: {allowed: eu}}",
+            '2:28: rules.regions.allowed: found "eu"; allowed: a list',
+        ),
+        ("version: 1\nrules: {regions: {allowed: []}}", "2:28: rules.regions.allowed: found a list"),
+        (
+            "version: 1\nrequire_signature: [x]",
+            "2:21: require_signature[0]: that is not a public Ed25519 key",
+        ),
+        ("- x", "1:1: found a list; allowed: a mapping with version and rules"),
+        ("version: 1\nversion: 1", "2:1: version: duplicate key, first in line 1; allowed: each key once"),
+        ("version: &a 1", "1:10: version: found an anchor (&a); allowed: values without anchors"),
+        ("", "the file is empty"),
+    ],
+)
+def test_a_mistake_in_it_is_told_at_its_place(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "policy.yaml").write_text(text)
+
+    with pytest.raises(ManifestError) as refused:
+        load_policy(tmp_path / "policy.yaml")
+
+    assert expected in str(refused.value).replace(f"{tmp_path}/policy.yaml:", "")
+
+
+def test_the_schema_takes_what_the_program_takes(tmp_path: Path) -> None:
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+
+    good = {
+        "version": 1,
+        "rules": {
+            "protected": "deny",
+            "regions": {"allowed": ["eu-*"], "exempt": ["x"]},
+            "checkov": {"level": "off"},
+        },
+    }
+    assert list(validator.iter_errors(good)) == []
+    assert list(validator.iter_errors({"version": 1, "rules": {"protected": "never"}}))
+    assert list(validator.iter_errors({"version": 1, "rules": {"unknown": "deny"}}))
+    for name, rule in schema["$defs"]["Rules"]["properties"].items():
+        assert rule["description"], name
+        example = rule["examples"][0]
+        assert list(validator.iter_errors({"version": 1, "rules": {name: example}})) == []
+        (tmp_path / "policy.yaml").write_text(json.dumps({"version": 1, "rules": {name: example}}))
+        load_policy(tmp_path / "policy.yaml")
