@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
@@ -28,16 +29,16 @@ class LiveToken(Credentials):
     def __init__(self, current: CachedCredentials[GcpToken]) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # google-auth is half typed
         self._current = current
-        self._used: GcpToken | None = None
+        self._used = threading.local()  # what each thread's last request went with
 
     def before_request(self, request: Any, method: Any, url: Any, headers: Any) -> None:  # noqa: ARG002 - google-auth's
         """Put the token in force into a request's headers."""
-        self._used = self._current()
-        headers["authorization"] = f"Bearer {self._used.token}"
+        now = self._used.token = self._current()
+        headers["authorization"] = f"Bearer {now.token}"
 
     def refresh(self, request: Any) -> None:  # noqa: ARG002 - google-auth's signature
         """The service said 401: get another."""
-        self._current.renew(self._used)
+        self._current.renew(getattr(self._used, "token", None))
 
 
 def implicit_token() -> GcpToken:

@@ -221,7 +221,7 @@ class Handler(BaseHTTPRequestHandler):
 def proxy(target: str, dialect: Dialect = S3) -> Iterator[Proxy]:
     """Listens on a free port, and passes on to ``target`` what it does not break."""
     server = Server(target, dialect)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)  # else it ends late
     thread.start()
     try:
         yield Proxy(f"http://127.0.0.1:{server.server_address[1]}", server.faults)
