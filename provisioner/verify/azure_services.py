@@ -147,6 +147,5 @@ def translated(doing: str) -> Iterator[None]:
 
 
 def _line(error: BaseException) -> str:
-    """The first line: the SDK's errors go on with lists of everything that was tried."""
-    message = str(getattr(error, "message", "") or error)
-    return message.strip().partition("\n")[0][:500]
+    """In one line, and no longer than one reads: azure-identity lists everything that it has tried."""
+    return " ".join(str(getattr(error, "message", "") or error).split())[:500]
