@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +23,14 @@ from stacks.state.records import ConnectorRecord
 
 _ENDPOINTS = frozenset({"endpoint_url", "iam_endpoint_url", "oauth_endpoint_url", "sts_endpoint_url"})
 _COMMON = _ENDPOINTS | {"access", "expires_skew_tolerance", "project_id", "region"}
+_OVERRIDES = MappingProxyType(
+    {
+        "endpoint_url": "STORAGE_EMULATOR_HOST",
+        "iam_endpoint_url": "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS",
+        "sts_endpoint_url": "CLOUDSDK_API_ENDPOINT_OVERRIDES_STS",
+    }
+)
+"""Where Google's own programs look for other addresses; the connector's own fields go before them."""
 _LIFE = frozenset({"session_seconds", "expiration_seconds"})
 _TEMPORARY = frozenset({"generate_temporary_tokens"})
 
@@ -97,6 +106,9 @@ class GcpConnector(Connector):
     def __init__(self, record: ConnectorRecord, secrets: SecretReader) -> None:
         super().__init__(record, secrets)
         self._granted = parse(record.resource_id) if record.resource_id else None
+        for field, variable in _OVERRIDES.items():
+            if os.environ.get(variable) and not self._config.get(field):
+                self._config[field] = os.environ[variable].rstrip("/")
         for field in sorted(_ENDPOINTS & self._config.keys()):
             if self._config[field] is not None:
                 self._config[field] = trusted_url(self._config[field], field, record.name)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google_project import OWNER, PROJECT, Project, running_project
+from google_identities import OWNER, PROJECT
+from google_project import Project, running_project
 from standin.mirror import Mirror
 from terraform_rig import provider_mirror
 from world import World
@@ -158,7 +159,7 @@ def test_apply_makes_and_registers_what_the_manifest_says(gcp: World, project: P
     project.accounts[CI] = {"name": f"projects/{PROJECT}/serviceAccounts/{CI}", "email": CI}
     theirs = {"name": "theirs", "location": "EU", "iamConfiguration": {"publicAccessPrevention": "inherited"}}
     project.add_bucket(theirs)
-    project.put("theirs", "old/data.csv", b"a,b")
+    project.objects.put("theirs", "old/data.csv", b"a,b")
 
     applied = gcp.provision("apply", whole(gcp), "-y")
 
@@ -255,7 +256,7 @@ def test_a_program_reads_and_writes_through_the_registered_store(gcp: World, pro
     done = run(gcp, "plain", "greeting.txt", "hello")
 
     assert json.loads(done.stdout) == {"read": "hello", "listed": ["greeting.txt"]}
-    assert "greeting.txt" in project.names(PLAIN_BUCKET)
+    assert "greeting.txt" in project.objects.names(PLAIN_BUCKET)
     uploads = [asked for asked in project.asked if asked.method == "POST" and "/upload/" in asked.path]
     owner = {token for token, held in project.tokens.items() if held.principal == OWNER}
     bearers = {asked.headers["authorization"].removeprefix("Bearer ") for asked in uploads}
@@ -267,11 +268,11 @@ def test_a_program_reads_and_writes_through_the_registered_store(gcp: World, pro
 def test_a_store_keeps_to_its_prefix_and_its_access(gcp: World, project: Project, store: str) -> None:
     if store == "adopted":
         assert json.loads(run(gcp, store, "a.txt", "x").stdout)["listed"] == ["a.txt"]
-        assert "ours/a.txt" in project.names("theirs")
+        assert "ours/a.txt" in project.objects.names("theirs")
     else:
         refused = run(gcp, store, "a.txt", "x", expect=1)
         assert "StorePermissionError" in refused.stderr
-        assert project.names("acme-kept") == []
+        assert project.objects.names("acme-kept") == []
 
 
 def test_a_change_is_an_update_in_place(gcp: World, project: Project) -> None:
@@ -290,13 +291,38 @@ def test_a_change_is_an_update_in_place(gcp: World, project: Project) -> None:
     assert project.buckets[PLAIN_BUCKET]["versioning"] == {"enabled": True}
 
 
+def told(gcp: World, manifest: Path, *options: str) -> dict[str, Any]:
+    """What a drift says of each resource: what an apply would do, and to which attributes."""
+    (summary,) = gcp.provision("drift", manifest, *options, "--format", "json", expect=2).json
+    return {
+        change["address"]: (change["action"], {item["path"] for item in change["attributes"]})
+        for change in summary["drift"]
+    }
+
+
+def test_a_stranger_who_may_use_an_identity_is_told(gcp: World, project: Project) -> None:
+    bindings = project.policies[email("sharing")]["bindings"]
+    bindings.append({"role": "roles/iam.serviceAccountTokenCreator", "members": ["user:eve@example.com"]})
+    out = gcp.provision("drift", whole(gcp), "--fast", expect=2).out
+    bindings.pop()
+    assert f"user:eve@example.com has roles/iam.serviceAccountTokenCreator on {email('sharing')}" in out
+
+
 def test_drift_names_what_was_changed_by_hand_and_apply_mends_it(gcp: World, project: Project) -> None:
     manifest = whole(gcp)
     assert "No drift" in gcp.provision("drift", manifest).out
+    assert "No drift" in gcp.provision("drift", manifest, "--fast").out
     project.buckets[PLAIN_BUCKET]["iamConfiguration"]["publicAccessPrevention"] = "inherited"
+    project.buckets["acme-kept"]["versioning"] = {"enabled": False}
+    project.buckets["acme-kept"]["labels"]["team"] = "other"
+    project.buckets["acme-kept"]["lifecycle"]["rule"][0]["condition"]["daysSinceNoncurrentTime"] = 1
+    project.buckets["acme-kept"]["softDeletePolicy"]["retentionDurationSeconds"] = "0"
     project.policies["acme-kept"]["bindings"].clear()
+    project.policies[email("sharing")]["bindings"].clear()
+    project.accounts[email("plain_connector")]["displayName"] = "something else"
 
     found = gcp.provision("drift", manifest, expect=2)
+    assert told(gcp, manifest, "--fast") == told(gcp, manifest)
 
     assert "public_access_prevention" in found.out
     assert "sharing" in found.out
@@ -324,7 +350,7 @@ def test_destroy_takes_what_was_made_and_leaves_what_was_adopted(gcp: World, pro
 
     assert f"emptying plain ({PLAIN_BUCKET})" in destroyed.err
     assert [*project.buckets] == ["theirs"]
-    assert sorted(project.names("theirs")) == ["old/data.csv", "ours/a.txt"]
+    assert sorted(project.objects.names("theirs")) == ["old/data.csv", "ours/a.txt"]
     assert project.policies["theirs"]["bindings"] == []
     assert sorted(project.accounts) == sorted([OWNER, CI])
     assert gcp.registered() == []
@@ -352,7 +378,9 @@ def test_a_key_is_minted_only_when_asked_for_and_never_enters_terraform(gcp: Wor
     gcp.provision("apply", write(gcp, store, connectors=[renewed]), "-y")
     assert key_id not in project.keys
     assert json.loads(run(gcp, "plain", "k.txt", "by the next").stdout)["read"] == "by the next"
-    assert gcp.provision("secret", "list").out.split() == ["second"]
+    assert [secret["name"] for secret in gcp.provision("secret", "list", "--format", "json").json] == [
+        "second"
+    ]
 
     gcp.provision("destroy", "demo", "-y", "--force-nonempty")
     assert {held["email"] for held in project.keys.values()} == {OWNER}
@@ -377,6 +405,7 @@ def test_strict_logs_to_a_bucket_of_its_own_and_encrypts_with_a_key_of_ours(
         "group:cloud-storage-analytics@google.com"
     ]
     assert "No changes" in gcp.provision("apply", write(gcp, strict), "-y").out
+    assert "No drift" in gcp.provision("drift", "demo", "--fast").out
 
 
 def test_a_key_is_not_taken_from_what_it_encrypts(gcp: World, project: Project) -> None:
@@ -388,9 +417,10 @@ def test_a_key_is_not_taken_from_what_it_encrypts(gcp: World, project: Project) 
     assert project.buckets[PLAIN_BUCKET]["encryption"]
 
 
+@pytest.mark.slow
 def test_a_destroyed_strict_stack_can_be_made_again(gcp: World, project: Project) -> None:
     strict = {**PLAIN, "profile": "strict", "protect": False}
-    project.put(f"{PLAIN_BUCKET}-logs", "plain_usage_2026", b"log")
+    project.objects.put(f"{PLAIN_BUCKET}-logs", "plain_usage_2026", b"log")
 
     gcp.provision("destroy", "demo", "-y", "--force-nonempty")
     assert [*project.buckets] == ["theirs"]
@@ -401,6 +431,7 @@ def test_a_destroyed_strict_stack_can_be_made_again(gcp: World, project: Project
     gcp.provision("destroy", "demo", "-y")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_is_taken_up_again(gcp: World, project: Project) -> None:
     """The bucket's policy cannot be written: what was made is in the state, and the next apply goes on."""
     policy = f"PUT /storage/v1/b/{PLAIN_BUCKET}/iam"
@@ -417,6 +448,7 @@ def test_a_run_that_was_cut_off_is_taken_up_again(gcp: World, project: Project) 
     assert [*project.buckets] == ["theirs"]
 
 
+@pytest.mark.slow
 def test_deploy_takes_project_and_region_from_the_environment(gcp: World, project: Project) -> None:
     known = {"GOOGLE_CLOUD_PROJECT": PROJECT, "GOOGLE_REGION": "europe-west4"}
 

@@ -27,7 +27,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered: ``body`` becomes JSON, None nothing."""
+    """What is answered: ``body`` becomes JSON, None nothing, bytes stay what they are."""
 
     status: int
     body: Any
@@ -47,11 +47,12 @@ def serving(handle: Callable[[Asked], Answer], certificate: Path | None = None) 
             headers = {name.lower(): value for name, value in self.headers.items()}
             query = dict(parse_qsl(url.query, keep_blank_values=True))
             answer = handle(Asked(self.command, url.path, query, headers, body))
-            content = b"" if answer.body is None else json.dumps(answer.body).encode()
+            content = b"" if answer.body is None else answer.body
+            if not isinstance(content, bytes):
+                content = json.dumps(content).encode()
             self.send_response(answer.status)
-            for name, value in answer.headers.items():
+            for name, value in {"Content-Type": "application/json", **answer.headers}.items():
                 self.send_header(name, value)
-            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
