@@ -12,7 +12,6 @@ import click
 
 from provisioner.cli.annotations import annotation, finding_annotation
 from provisioner.cli.options import (
-    existing_file,
     existing_place,
     format_option,
     policy_option,
@@ -140,24 +139,38 @@ def schema(document: str) -> None:
 
 
 @click.command()
-@click.argument("file", callback=existing_file)
-@click.option("-o", "--output", metavar="DIR", help="Where to write; default: DIR named after the stack.")
+@click.argument("files", nargs=-1, required=True, callback=existing_place, metavar="FILE|FOLDER...")
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    help="Where to write; default: DIR named after the stack. Many stacks have a folder each in it.",
+)
 @click.option("--check", is_flag=True, help="Write nothing; exit 2 when what lies there is out of date.")
 @set_option
-def render(file: str, output: str | None, check: bool, overrides: tuple[str, ...]) -> int:
-    """Write the Terraform root of a manifest: the same bytes on every machine."""
+def render(files: tuple[str, ...], output: str | None, check: bool, overrides: tuple[str, ...]) -> int:
+    """Write the Terraform root of a manifest: the same bytes on every machine.
+
+    Of many stacks, those in a folder say, each is written beside its manifest, into a folder named after the
+    stack; --check then looks at those that lie there.
+    """
+    from provisioner.fleet.discover import discover
     from provisioner.manifest import load_manifest
     from provisioner.render import differing, write_rendering
     from provisioner.render import render as render_files
 
-    manifest = load_manifest(Path(file), overrides).manifest
-    files = render_files(manifest)
-    target = Path(output or manifest.name)
-    if check:
-        names = differing(files, target)
-        for name in names:
-            click.echo(f"out of date: {target / name}")
-        return _CHANGED if names else 0
-    names = write_rendering(files, target, private=False)
-    say(f"{target}: {len(names)} of {len(files)} files written")
-    return 0
+    many = len(files) > 1 or Path(files[0]).is_dir()
+    outdated = 0
+    for path in discover([Path(name) for name in files]).stacks:
+        manifest = load_manifest(path, overrides).manifest
+        target = Path(output or path.parent) / manifest.name if many else Path(output or manifest.name)
+        rendered = render_files(manifest)
+        if not check:
+            names = write_rendering(rendered, target, private=False)
+            say(f"{target}: {len(names)} of {len(rendered)} files written")
+        elif not many or (target / "main.tf").is_file():
+            names = differing(rendered, target)
+            outdated += len(names)
+            for name in names:
+                click.echo(f"out of date: {target / name}")
+    return _CHANGED if outdated else 0
