@@ -22,7 +22,7 @@ UNKNOWN = "(known after apply)"
 _ADDRESS = re.compile(r"^module\.(store|connector|application)_([A-Za-z0-9_-]+)\.(.+)$")
 _KINDS = {"store": "artifact store", "connector": "connector", "application": "application"}
 _VERBS = {"create": "add", "update": "change", "delete": "destroy", "replace": "replace"}
-_IGNORED = frozenset({"tags_all"})  # tags again, with the provider's defaults
+_IGNORED = frozenset().union(*(provider.echoes for provider in PROVIDERS.values()))
 
 
 @dataclass(frozen=True, slots=True)

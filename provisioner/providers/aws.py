@@ -248,6 +248,7 @@ AWS = Aws(
         }
     ),
     extra="s3",
+    echoes=frozenset({"tags_all"}),
     packages=("boto3", "obstore"),
     environment=MappingProxyType(
         {"region": ("AWS_REGION", "AWS_DEFAULT_REGION"), "endpoint_url": ("AWS_ENDPOINT_URL",)}

@@ -88,6 +88,8 @@ class Provider:
     """What takes their place where an ``endpoint_url`` names another service with the same interface."""
     compatibilities: Mapping[str, Mapping[str, bool]] = field(default_factory=lambda: NOTHING)
     extra: str | None = None
+    echoes: frozenset[str] = frozenset()
+    """Attributes that only say again what others say, or when: a summary leaves them out."""
     packages: tuple[str, ...] = ()
     """The packages that ``extra`` brings, as they are imported."""
     environment: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING)

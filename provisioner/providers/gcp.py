@@ -172,6 +172,7 @@ GCP = Gcp(
         }
     ),
     extra="gcp",
+    echoes=frozenset({"effective_labels", "terraform_labels", "updated"}),
     packages=("google.auth", "google.cloud.storage"),
     environment=MappingProxyType(
         {
