@@ -78,7 +78,7 @@ class Azure:
         return found
 
 
-@pytest.fixture(scope="module", params=["4.55.0", "5.10.0"])
+@pytest.fixture(scope="module", params=[pytest.param("4.55.0", marks=pytest.mark.slow), "5.10.0"])
 def mirror(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mirror:
     """The real providers where they are found, else stand-ins."""
     made = Mirror(tmp_path_factory.mktemp("mirror"))
@@ -121,6 +121,15 @@ def azure(
         world.close()
 
 
+def told(world: World, manifest: Path, *options: str) -> dict[str, Any]:
+    """What a drift says of each resource: what an apply would do, and to which attributes."""
+    (summary,) = world.provision("drift", manifest, *options, "--format", "json", expect=2).json
+    return {
+        change["address"]: (change["action"], {item["path"] for item in change["attributes"]})
+        for change in summary["drift"]
+    }
+
+
 def test_from_the_manifest_to_artifacts_and_back(azure: Azure) -> None:
     """Apply, no-change plan, a program, update, drift, refused destroy, destroy."""
     world, management = azure.world, azure.management
@@ -140,6 +149,7 @@ def test_from_the_manifest_to_artifacts_and_back(azure: Azure) -> None:
     assert grants == {"artifacts": APPLIER, ACCOUNT: APPLIER}
 
     assert world.provision("plan", manifest, "--detailed-exitcode").code == 0
+    assert "No drift" in world.provision("drift", manifest, "--fast").out
     program = world.folder / "program.py"
     program.write_text(PROGRAM)
     done = subprocess.run(
@@ -159,8 +169,18 @@ def test_from_the_manifest_to_artifacts_and_back(azure: Azure) -> None:
     assert "daysAfterCreationGreaterThan" in json.dumps(management.of_type("managementPolicies"))
 
     azure.account["properties"]["allowBlobPublicAccess"] = True
+    azure.account["properties"]["minimumTlsVersion"] = "TLS1_0"
+    azure.account["tags"]["added"] = "x"
+    service["properties"]["deleteRetentionPolicy"]["days"] = 1
+    (container,) = management.of_type("containers")
+    container["properties"]["publicAccess"] = "Blob"
+    (policy,) = management.of_type("managementPolicies")
+    policy["properties"]["policy"]["rules"][0]["enabled"] = False
+    gone = management.of_type("roleAssignments")[0]["id"].lower()
+    del management.things[gone]
     drifted = world.provision("drift", changed, expect=2)
     assert "allow_nested_items_to_be_public" in drifted.said
+    assert told(world, changed, "--fast") == told(world, changed)
     world.provision("apply", changed, "-y")
     assert azure.account["properties"]["allowBlobPublicAccess"] is False
 
@@ -169,3 +189,53 @@ def test_from_the_manifest_to_artifacts_and_back(azure: Azure) -> None:
     world.provision("destroy", changed, "-y", "--force-nonempty")
     assert management.things == {}
     assert world.registered() == []
+
+
+def test_a_client_secret_goes_past_terraform_into_the_secret_store(azure: Azure) -> None:
+    """Minted after the apply, with an end; the probe uses it; a destroy ends it."""
+    world, management = azure.world, azure.management
+    manifest = azure.manifest(connector={"auth_method": "service-principal"})
+
+    applied = world.provision("apply", manifest, "-y")
+
+    assert "lies in the secret prod_connector_key" in applied.said
+    assert "put, get, list and delete work" in applied.said
+    (held,) = management.passwords.values()
+    assert held["endDateTime"]
+    assert management.entra is not None
+    (secret,) = management.entra.also_takes
+    written = [path for path in world.folder.rglob("*") if path.is_file()]
+    assert world.terraform_state() in written
+    assert not [path for path in written if secret.encode() in path.read_bytes()]
+    assert secret not in applied.said
+
+    world.provision("destroy", manifest, "-y")
+    assert (management.things, management.passwords) == ({}, {})
+    assert "prod_connector_key" not in world.provision("secret", "list").out
+
+
+def test_what_is_adopted_is_left_as_it_is(azure: Azure) -> None:
+    """An account, its container and its resource group; access alone is granted, and taken back."""
+    world, management = azure.world, azure.management
+    account = f"{GROUP}/theirs/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}"
+    body = {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}, "tags": {}}
+    for path, content in (
+        (f"{GROUP}/theirs", {"location": "westeurope"}),
+        (account, body),
+        (f"{account}/blobServices/default/containers/artifacts", {"properties": {"publicAccess": "None"}}),
+    ):
+        assert management._put(path, content).status == 200
+    before = json.dumps(management.things)
+    manifest = azure.manifest(existing=True, connector={"auth_method": "managed-identity"})
+
+    world.provision("apply", manifest, "-y", "--no-verify")
+
+    (identity,) = management.of_type("userAssignedIdentities")
+    assert identity["id"].startswith(f"{GROUP}/theirs/")
+    holders = {thing["properties"]["principalId"] for thing in management.of_type("roleAssignments")}
+    assert holders == {identity["properties"]["principalId"]}
+    (record,) = world.state()["connectors"]
+    assert record["config"]["client_id"] == identity["properties"]["clientId"]
+
+    world.provision("destroy", manifest, "-y")
+    assert json.dumps(management.things) == before

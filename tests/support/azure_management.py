@@ -288,6 +288,8 @@ class Subscription:
             return _error(404, "Request_ResourceNotFound")
         elif method == "DELETE":
             del self.things[path.lower()]
+            if path.startswith("/azuread_application/"):
+                self.passwords.clear()  # they go with their application
             return Answer(204, None)
         return Answer(200, self.things[path.lower()])
 
