@@ -1,0 +1,227 @@
+"""What of a plan deserves a second look: each kind, by the manifest and by the plan."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import manifests
+import pytest
+
+from provisioner.dangers import dangers
+from provisioner.summary import Danger
+from provisioner.terraform.stream import Change
+
+STORE: dict[str, Any] = {"name": "main", "bucket": "acme", "prefix": "a/b", "connector": "access"}
+ACCESS: dict[str, Any] = {
+    "name": "access",
+    "access": "read-only",
+    "external_id": "agreed",
+    "trusted_principals": ["arn:aws:iam::123456789012:role/ci"],
+}
+
+
+def between(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """The dangers of going from one manifest to another, as (kind, component, text)."""
+    old, new = (
+        manifests.aws(
+            artifact_stores=[STORE | fields.get("store", {}), *fields.get("more", ())],
+            connectors=[ACCESS | fields.get("connector", {})],
+            **fields.get("top", {}),
+        )
+        for fields in (before, after)
+    )
+    found = dangers(new, old, (), None, operation="apply")
+    return [(danger.kind, danger.component, danger.text) for danger in found]
+
+
+def store(**fields: Any) -> dict[str, Any]:
+    """A change to the store."""
+    return {"store": fields}
+
+
+def connector(**fields: Any) -> dict[str, Any]:
+    """A change to the connector."""
+    return {"connector": fields}
+
+
+KEY = "alias/ml"
+LIFECYCLE = {"noncurrent_days": None}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (store(), store(protect=False), ("protection", "main", "it may be destroyed from now on")),
+        (store(), store(versioning=False), ("protection", "main", "versioning is switched off")),
+        (
+            store(encryption={"kms_key": KEY}),
+            store(),
+            ("protection", "main", "new objects are encrypted no longer with the key alias/ml"),
+        ),
+        (
+            store(encryption={"kms_key": KEY}),
+            store(encryption={"kms_key": "alias/x"}),
+            ("protection", "main", "new objects are encrypted with alias/x instead of alias/ml"),
+        ),
+        (
+            store(),
+            store(lifecycle={"noncurrent_days": 30}),
+            ("data", "main", "old versions are removed after 30 days instead of 90"),
+        ),
+        (
+            store(lifecycle=LIFECYCLE),
+            store(),
+            ("data", "main", "old versions are removed after 90 days instead of being kept"),
+        ),
+        (store(), store(prefix="a"), ("permissions", "access", "reaches main below a/, not only a/b/")),
+        (store(), store(prefix=None), ("permissions", "access", "reaches main in the whole bucket")),
+        (
+            {},
+            {"more": [{"name": "more", "bucket": "more", "connector": "access"}]},
+            ("permissions", "access", "now also reaches more"),
+        ),
+        (connector(), connector(access="read-write"), ("permissions", "access", "may now write and delete")),
+        (
+            connector(),
+            connector(trusted_principals=[*ACCESS["trusted_principals"], "arn:aws:iam::123456789012:root"]),
+            ("trust", "access", "is now also trusted to arn:aws:iam::123456789012:root"),
+        ),
+        (
+            connector(),
+            connector(trusted_principals=[]),
+            ("trust", "access", "is now trusted to whoever applies"),
+        ),
+        (
+            connector(),
+            connector(external_id=None),
+            ("trust", "access", "callers need not say the agreed external id any longer"),
+        ),
+        (
+            {"top": {"endpoint_url": "https://s3.example"}},
+            {"top": {"endpoint_url": "http://s3.example"}},
+            ("protection", "demo", "no longer there: the policy that denies plain HTTP"),
+        ),
+    ],
+)
+def test_each_danger_is_told_one_way_and_not_the_other(
+    before: dict[str, Any], after: dict[str, Any], expected: tuple[str, str, str]
+) -> None:
+    ((kind, component, text),) = between(before, after)
+    assert (kind, component) == expected[:2]
+    assert text.startswith(expected[2])
+    assert (kind, component, text) not in between(after, before)
+    assert between(after, after) == []
+
+
+def test_a_deeper_prefix_and_a_new_name_are_no_danger() -> None:
+    assert between(store(), store(prefix="a/b/c")) == []
+    assert between(store(), store(name="renamed", renamed_from="main")) == []
+    assert between(store(), store(prefix="a/bc")) != []  # not below a/b
+
+
+def planned(*changes: tuple[str, str, Any, Any], operation: str = "apply") -> list[Danger]:
+    """The dangers of a plan: resource and action, before and after."""
+    told, details = [], []
+    for resource, action, before, after in changes:
+        address = f"module.{'connector' if 'iam' in resource else 'store'}_main.{resource}.this[0]"
+        told.append(Change(address, resource, action))
+        details.append({"address": address, "change": {"before": before, "after": after}})
+    manifest = manifests.aws()
+    return dangers(manifest, None, told, {"resource_changes": details}, operation=operation)
+
+
+@pytest.mark.parametrize("action", ["delete", "replace"])
+@pytest.mark.parametrize("kind", ["aws_s3_bucket", "google_storage_bucket", "azurerm_storage_account"])
+def test_a_bucket_that_goes_takes_its_data_along(kind: str, action: str) -> None:
+    for operation in ("apply", "destroy"):
+        (danger,) = planned((kind, action, {}, {}), operation=operation)
+        assert (danger.kind, danger.component) == ("data", "main")
+        assert "with everything in it" in danger.text
+
+
+@pytest.mark.parametrize(
+    ("resource", "before", "after", "kind"),
+    [
+        (
+            "aws_s3_bucket_public_access_block",
+            {"block_public_acls": True},
+            {"block_public_acls": False},
+            "public",
+        ),
+        (
+            "aws_s3_bucket_versioning",
+            {"versioning_configuration": [{"status": "Enabled"}]},
+            {"versioning_configuration": [{"status": "Suspended"}]},
+            "protection",
+        ),
+        (
+            "google_storage_bucket",
+            {"public_access_prevention": "enforced"},
+            {"public_access_prevention": "inherited"},
+            "public",
+        ),
+        (
+            "azurerm_storage_account",
+            {"shared_access_key_enabled": False},
+            {"shared_access_key_enabled": True},
+            "permissions",
+        ),
+        (
+            "azurerm_storage_container",
+            {"container_access_type": "private"},
+            {"container_access_type": "blob"},
+            "public",
+        ),
+    ],
+)
+def test_a_setting_that_leaves_the_safe_side(
+    resource: str, before: dict[str, Any], after: dict[str, Any], kind: str
+) -> None:
+    (danger,) = planned((resource, "update", before, after))
+    assert (danger.kind, danger.component) == (kind, "main")
+    assert planned((resource, "update", after, before)) == []
+    assert planned((resource, "update", after, after)) == []
+
+
+def test_a_protection_that_is_deleted_while_its_bucket_stays() -> None:
+    block = ("aws_s3_bucket_public_access_block", "delete", {}, None)
+
+    assert [danger.kind for danger in planned(block)] == ["public"]
+    assert [danger.kind for danger in planned(block, ("aws_s3_bucket", "delete", {}, None))] == ["data"]
+
+
+def document(*actions: str, principal: str | None = None) -> str:
+    """A policy that allows these."""
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": list(actions)}
+    statement |= {"Principal": {"AWS": principal}} if principal else {"Resource": "arn:aws:s3:::acme/*"}
+    return json.dumps({"Statement": [statement, {"Effect": "Deny", "Action": "s3:DeleteBucket"}]})
+
+
+def test_permissions_that_a_role_did_not_have() -> None:
+    less, more = {"policy": document("s3:GetObject")}, {"policy": document("s3:GetObject", "s3:PutObject")}
+
+    (danger,) = planned(("aws_iam_role_policy", "update", less, more))
+    assert (danger.kind, danger.text) == ("permissions", "may now also: s3:PutObject")
+    assert planned(("aws_iam_role_policy", "update", more, less)) == []
+    assert planned(("aws_iam_role_policy", "update", less, {"policy": None})) == []  # known after the apply
+
+
+def test_principals_that_a_role_did_not_trust() -> None:
+    before, after = (
+        {"assume_role_policy": document("sts:AssumeRole", principal=f"arn:aws:iam::123456789012:{name}")}
+        for name in ("role/ci", "root")
+    )
+
+    (danger,) = planned(("aws_iam_role", "update", before, after))
+    assert (danger.kind, danger.text) == ("trust", "is now also trusted to: arn:aws:iam::123456789012:root")
+
+
+def test_the_worst_stands_first() -> None:
+    found = planned(
+        ("aws_s3_bucket_versioning", "delete", {}, None),
+        ("aws_iam_role_policy", "update", {"policy": document()}, {"policy": document("s3:PutObject")}),
+        ("azurerm_storage_account", "replace", {}, {}),
+    )
+
+    assert [danger.kind for danger in found] == ["data", "permissions"]
