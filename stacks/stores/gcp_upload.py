@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from stacks.stores.gcp_clients import patience
@@ -26,7 +27,7 @@ class ResumableUpload:
     ) -> None:
         self._condition, self._check, self._refuse = condition, check, refuse
         wanted = generation_match(condition)
-        self._writer = blob.open("wb", chunk_size=part_size, retry=patience(), **wanted)
+        self._writer = _writer_class()(blob, chunk_size=part_size, retry=patience(), **wanted)
 
     def write(self, part: bytes) -> None:
         self._writer.write(part)
@@ -36,6 +37,7 @@ class ResumableUpload:
 
         if self._condition != ALWAYS:
             self._check()
+        self._writer.complete = True
         try:
             self._writer.close()
         except exceptions.PreconditionFailed:
@@ -43,6 +45,22 @@ class ResumableUpload:
 
     def abort(self) -> None:
         self._writer.terminate()
+
+
+@cache
+def _writer_class() -> Any:
+    from google.cloud.storage.fileio import BlobWriter  # the SDK has no types
+
+    class Writer(BlobWriter):  # type: ignore[misc] # as above
+        """Google's own ends the file when it is collected as garbage, in a forked child too."""
+
+        complete = False
+
+        def close(self) -> None:
+            if self.complete:
+                super().close()
+
+    return Writer
 
 
 def generation_match(condition: Condition) -> dict[str, int]:

@@ -37,7 +37,7 @@ pytestmark = [
 fork = multiprocessing.get_context("fork")
 
 
-@pytest.fixture(params=["local", "moto"])
+@pytest.fixture(params=["local", "moto", "gcs", "azure"])
 def rig(request: pytest.FixtureRequest, start: Callable[[str], Rig]) -> Rig:
     return start(request.param)
 
