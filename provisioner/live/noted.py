@@ -55,7 +55,5 @@ def _resource(block: Mapping[str, Any], instance: Mapping[str, Any]) -> Resource
         address=address if index is None else f"{address}[{json.dumps(index)}]",
         type=block["type"],
         attributes=instance["attributes"],
-        sensitive=frozenset(
-            step["value"] for mark in marks for step in mark[:1] if step["type"] == "get_attr"
-        ),
+        sensitive=frozenset(mark["value"] for mark in marks if mark["type"] == "get_attr"),
     )
