@@ -15,7 +15,7 @@ from provisioner.manifest import LoadedManifest
 @click.argument("targets", nargs=-1, required=True, metavar="FILE|FOLDER|NAME...")
 @click.option("--fast", is_flag=True, help="Ask the cloud itself: seconds less, and needs no Terraform.")
 @set_option
-@format_option("text", "json")
+@format_option("text", "markdown", "json")
 @fleet_options()
 @engine_options
 def drift(
