@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 from typing import IO, Any, cast
 
 from stacks.errors import ObjectChangedError
 from stacks.stores import paths
 from stacks.stores.primitives import PrimitiveStore, TranslatedUpload
 from stacks.stores.readers import FIRST_BLOCK, LARGE_BLOCK, BlockReader, WholeFile
-from stacks.stores.types import ALWAYS, Condition, Data, FileStat, PathType, Upload, bare_etag
+from stacks.stores.types import ALWAYS, BufferUpload, Condition, Data, FileStat, PathType, bare_etag
 from stacks.stores.writers import FileWriter, Sink, TextWriter
 
 _MODES = {"r", "w", "x", "a"}
@@ -32,27 +33,34 @@ class OpeningStore(PrimitiveStore):
     def _open_reading(self, key: str, *, binary: bool) -> IO[Any]:
         with self._doing("open", key):
             try:
-                first, found = self._read(key, 0, FIRST_BLOCK, None)
+                first, found = self._read_first(key)
             except FileNotFoundError:
                 if self._directory(key) is not None:
                     self._fail(IsADirectoryError, key, "A directory")
                 raise
         name = self._uri(key)
         file: io.BufferedIOBase
-        if len(first) >= found.size:
-            file = WholeFile(first, name)
+        if found is None:
+            file = WholeFile(first)
+            file.name = name
         else:
+            etag = found.etag
 
             def fetch(start: int, stop: int) -> Data:
-                return self._read_exactly(key, start, stop, found.etag)
+                return self._read_exactly(key, start, stop, etag)
 
             def fill(start: int, target: memoryview) -> None:
                 with self._doing("read", key):
-                    if not self._read_into(key, start, found.etag, target):
-                        target[:] = self._read_exactly(key, start, start + len(target), found.etag)
+                    if not self._read_into(key, start, etag, target):
+                        target[:] = self._read_exactly(key, start, start + len(target), etag)
 
             file = io.BufferedReader(BlockReader(fetch, fill, found.size, first, name), 64 * 1024)
         return file if binary else io.TextIOWrapper(file, encoding="utf-8")
+
+    def _read_first(self, key: str) -> tuple[Data, FileStat | None]:
+        """The first block of a file, and its stat if there is more of it."""
+        first, found = self._read(key, 0, FIRST_BLOCK, None)
+        return first, None if len(first) >= found.size else found
 
     def _read_exactly(self, key: str, start: int, stop: int, etag: str | None) -> Data:
         with self._doing("read", key):
@@ -84,7 +92,7 @@ class OpeningStore(PrimitiveStore):
             with self._doing("write", key):
                 self._put(key, content, condition)
 
-        def begin() -> Upload:
+        def begin() -> BufferUpload:
             with self._doing("write", key):
                 return TranslatedUpload(self, key, self._upload(key, condition))
 
@@ -128,7 +136,12 @@ class OpeningStore(PrimitiveStore):
         return b"".join((first, rest)), found
 
     def _read_whole(self, path: PathType) -> bytes:
-        return self.read_bytes(path)[0]
+        key = self._key(path)
+        with self._doing("read", key):
+            first, found = self._read_first(key)
+        if found is None:
+            return bytes(first)
+        return b"".join((first, self._read_exactly(key, len(first), found.size, found.etag)))
 
     def _write_whole(self, pair: tuple[PathType, bytes]) -> None:
         path, content = pair
@@ -138,6 +151,7 @@ class OpeningStore(PrimitiveStore):
             self.write_bytes(path, content)
 
 
+@cache
 def _parse_mode(mode: str) -> tuple[str, bool]:
     letters = set(mode)
     kinds = letters & _MODES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from stacks.errors import ObjectChangedError, StacksError, StoreError
 from stacks.stores import paths
@@ -18,6 +18,9 @@ class PrimitiveStore(BaseArtifactStore):
 
     PART_SIZE = 16 * 1024 * 1024
     """Bytes of a part; a file up to this size is written with one request."""
+
+    TAKES_BYTEARRAYS = False
+    """Whether parts of an upload may be ``bytearray``: then they are handed over, else copied."""
 
     # ---- the primitives -------------------------------------------------------------------------------
 
@@ -159,10 +162,11 @@ class TranslatedUpload:
     def __init__(self, store: PrimitiveStore, key: str, upload: Upload) -> None:
         self._doing = store._doing("write", key)  # noqa: SLF001 - one unit
         self._upload = upload
+        self._as_it_is = store.TAKES_BYTEARRAYS
 
-    def write(self, part: bytes) -> None:
+    def write(self, part: bytes | bytearray) -> None:
         with self._doing:
-            self._upload.write(part)
+            self._upload.write(cast("bytes", part) if self._as_it_is else bytes(part))
 
     def complete(self) -> None:
         with self._doing:

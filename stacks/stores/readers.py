@@ -39,10 +39,7 @@ class WholeFile(io.BytesIO):
     """A file that was fetched with its first request."""
 
     mode = "rb"
-
-    def __init__(self, content: Data, name: str) -> None:
-        super().__init__(content)
-        self.name = name
+    name = ""
 
     def writable(self) -> bool:
         return False

@@ -19,7 +19,8 @@ from stacks.stores.types import ALWAYS, Condition, bare_etag
 if TYPE_CHECKING:
     from stacks.stores.s3_clients import S3Clients
 
-UNDER_WAY = 4  # parts at once: 64 MiB of memory, and enough for a 10 Gbit/s line
+PART_SIZE = 8 * 1024 * 1024
+UNDER_WAY = 8  # parts at once, fewer of larger ones: 64 MiB of memory, and enough for a 10 Gbit/s line
 
 
 class MultipartUpload:
@@ -54,12 +55,13 @@ class MultipartUpload:
         self._room = threading.Semaphore(UNDER_WAY)
         self._parts: list[Future[dict[str, Any]]] = []
 
-    def write(self, part: bytes) -> None:
-        self._room.acquire()
+    def write(self, part: bytes | bytearray) -> None:
+        for _ in range(_places(part)):
+            self._room.acquire()
         self._raise_failures()
         self._parts.append(self._threads.submit(self._send, len(self._parts) + 1, part))
 
-    def _send(self, number: int, part: bytes) -> dict[str, Any]:
+    def _send(self, number: int, part: bytes | bytearray) -> dict[str, Any]:
         try:
             sent = self._run(
                 lambda clients: clients.sdk.upload_part(
@@ -71,7 +73,7 @@ class MultipartUpload:
             )
             return {"PartNumber": number, "ETag": sent["ETag"]}
         finally:
-            self._room.release()
+            self._room.release(_places(part))
 
     def _raise_failures(self) -> None:
         for part in self._parts:
@@ -133,6 +135,10 @@ class MultipartUpload:
         except Exception as error:
             if not s3_errors.is_foreign(error) or s3_errors.read_fault(error).code != "NoSuchUpload":
                 raise  # else it is gone, which is what was asked for
+
+
+def _places(part: bytes | bytearray) -> int:
+    return min(max(1, len(part) // PART_SIZE), UNDER_WAY)
 
 
 def _etag_of(parts: list[dict[str, Any]]) -> str | None:

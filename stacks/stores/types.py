@@ -63,6 +63,13 @@ class Upload(Protocol):
         """Leave nothing behind."""
 
 
+class BufferUpload(Upload, Protocol):
+    """An upload that keeps the buffers that it is given."""
+
+    def write(self, part: bytes | bytearray) -> None:
+        """Take the next part, for good."""
+
+
 def bare_etag(etag: str) -> str:
     """Without its quotes: Amazon takes both in a conditional write, Ceph up to 17 only this."""
     return etag.strip('"')

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from stacks.errors import StacksError
-from stacks.stores.types import Upload
+from stacks.stores.types import BufferUpload
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class Sink:
 
     part_size: int
     put: Callable[[bytes], object]
-    begin: Callable[[], Upload]
+    begin: Callable[[], BufferUpload]
 
 
 class FileWriter(io.BufferedIOBase):
@@ -43,7 +43,7 @@ class FileWriter(io.BufferedIOBase):
         self._waiting = bytearray()
         self._position = 0
         self._parts = 0
-        self._upload: Upload | None = None
+        self._upload: BufferUpload | None = None
         self._failed = False
         self._pid = os.getpid()
 
@@ -68,11 +68,8 @@ class FileWriter(io.BufferedIOBase):
         try:
             while len(self._waiting) + len(view) > self._part_size:
                 room = self._part_size - len(self._waiting)
-                if self._waiting:
-                    self._waiting += view[:room]
-                    part, self._waiting = bytes(self._waiting), bytearray()
-                else:
-                    part = bytes(view[:room])
+                self._waiting += view[:room]
+                part, self._waiting = self._waiting, bytearray()
                 self._send(part)
                 view = view[room:]
             self._waiting += view
@@ -82,13 +79,13 @@ class FileWriter(io.BufferedIOBase):
         self._position += length
         return length
 
-    def _send(self, part: bytes) -> None:
+    def _send(self, part: bytearray) -> None:
         if self._upload is None:
             self._upload = self._sink.begin()
         self._upload.write(part)
         self._parts += 1
-        if self._parts % 2000 == 0:
-            self._part_size *= 2  # services allow 10,000 parts: this way they hold 1 TB and begin at 16 MiB
+        if self._parts % 1500 == 0:
+            self._part_size *= 2  # services allow 10,000 parts: this way they hold 1 TB and begin at 8 MiB
 
     def close(self) -> None:
         if self.closed:
@@ -101,7 +98,7 @@ class FileWriter(io.BufferedIOBase):
                 self._sink.put(bytes(self._waiting))
             else:
                 if self._waiting:
-                    self._upload.write(bytes(self._waiting))
+                    self._upload.write(self._waiting)
                 self._upload.complete()
         except BaseException:
             self.abort()
