@@ -126,11 +126,9 @@ def _known(store: BaseArtifactStore) -> dict[str, int]:
 
 
 def _last_claimed(store: BaseArtifactStore, name: str) -> int:
-    try:
-        names = store.listdir(f"{store.path}/{layout.CLAIMS}/{name}")
-    except FileNotFoundError:
-        return 0
-    return max((layout.number_in(one) or 0 for one in names), default=0)
+    # A glob is one listing also where there is nothing; names have no character that means something in one.
+    found = store.glob(f"{store.path}/{layout.CLAIMS}/{name}/*")
+    return max((layout.number_in(one.rpartition("/")[2]) or 0 for one in found), default=0)
 
 
 def _save(

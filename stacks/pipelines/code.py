@@ -7,6 +7,7 @@ import inspect
 import sys
 import textwrap
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,16 @@ def code_of(function: Callable[..., Any]) -> list[Any]:
 
 
 def _text(function: Callable[..., Any]) -> str:
+    code = function.__code__
+    if code not in _texts:
+        _texts[code] = _read_text(function)
+    return _texts[code]
+
+
+_texts: weakref.WeakKeyDictionary[types.CodeType, str] = weakref.WeakKeyDictionary()
+
+
+def _read_text(function: Callable[..., Any]) -> str:
     try:
         source = textwrap.dedent(inspect.getsource(function))
         node = ast.parse(source).body[0]

@@ -61,6 +61,7 @@ class Graph:
         self.pipeline = pipeline
         self.enable_cache = enable_cache
         self.invocations: dict[str, Invocation] = {}
+        self._calls: dict[str, int] = {}  # how often a name was given, so that a long loop stays quick
 
     def add(
         self,
@@ -99,10 +100,11 @@ class Graph:
                     hint="give each call an id of its own",
                 )
             return check_name(wanted, "a step")
-        name, number = step.name, 1
+        name, number = step.name, self._calls.get(step.name, 1)
         while name in self.invocations:
             number += 1
             name = f"{step.name}_{number}"
+        self._calls[step.name] = number
         return name
 
     def _check(self, found: Mapping[str, Source], name: str) -> None:
