@@ -91,6 +91,7 @@ class Engine:
         """What an apply (or a destroy) would do; with ``keep``, as a bundle that can be applied later."""
         operation: Literal["apply", "destroy"] = "destroy" if destroy else "apply"
         with self._open(loaded) as work:
+            self._policy(work)  # a mistake in it is told before Terraform starts
             outcome = work.plan_destroy() if destroy else work.plan()
             summary = self._judged(work, work.summarise(outcome, operation=operation))
             bundle = None
@@ -212,6 +213,7 @@ class Engine:
     ) -> Result:
         """Tear down what the manifest made, then forget it. Adopted buckets are left as they are."""
         with self._open(loaded) as work:
+            self._policy(work)
             guards.refuse_protected(work)
             register.deregistered(work.state, loaded.manifest.name)
             return self._destroy_planned(work, work.plan_destroy(), confirm, force_nonempty=force_nonempty)
