@@ -106,9 +106,12 @@ class Engine:
         workspace = self.workspace(loaded.manifest.name)
         if workspace.journal.exists():
             self.recover(loaded.manifest.name, push_state=False)  # what was applied is known only then
+        from provisioner.live.drift import uninvited  # brings a cloud's SDK, which only this needs
+
         with self._open(self._applied(loaded)) as work:
             outcome = work.plan_drift()
             unseen = work.cloud.deviations() if work.cloud.repairs() else []
+            unseen += uninvited(workspace, work.manifest)
             summary = work.summarise(outcome, operation="drift", deviations=unseen)
             return self._dated(workspace, summary)
 

@@ -36,14 +36,21 @@ def fast_drift(state_file: StateFile, workspace: Workspace, manifest: Manifest) 
     reader = connect(manifest)
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         asked = threads.submit(reader.account)
-        uninvited = threads.submit(reader.uninvited, resources)
-        changes = list(threads.map(lambda resource: _changed(reader, resource), resources))
+        guests = threads.submit(reader.uninvited, resources)
+        changing = threads.map(lambda resource: _changed(reader, resource), resources)
+        # First: what another account refuses to show would be told as something else.
         account = asked.result()
         _check_account(state_file, manifest, account)
-        deviations = uninvited.result()
+        changes = list(changing)
+        deviations = guests.result()
     unread = sorted({resource.type for resource in resources} - reader.readings.keys())
     drift = tuple(change for change in changes if change is not None)
     return FastDrift(_summary(manifest, account, drift, tuple(deviations)), tuple(unread))
+
+
+def uninvited(workspace: Workspace, manifest: Manifest) -> list[str]:
+    """What somebody added that widens access and that no Terraform sees, for it stands for no resource."""
+    return connect(manifest).uninvited(_noted(workspace, manifest))
 
 
 def _noted(workspace: Workspace, manifest: Manifest) -> list[Resource]:
