@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,12 +17,12 @@ from provisioner.errors import (
     InputError,
     LockedError,
     NotEmptyError,
-    PolicyDeniedError,
     UnfinishedRunError,
     UpstreamError,
 )
 from provisioner.journal import close_journal
 from provisioner.manifest import LoadedManifest, load_manifest
+from provisioner.policy.gate import Gate
 from provisioner.recover import recover_if_cut_off
 from provisioner.remote_lock import end_lock
 from provisioner.render import MACHINE_VARIABLES, render
@@ -41,7 +41,6 @@ from stacks.state.files import locked, write_private
 
 if TYPE_CHECKING:
     from provisioner.bundle import Bundle
-    from provisioner.policy import Policy
     from provisioner.verify.probe import Probed
 
 Confirm = Callable[[Summary], bool]
@@ -91,9 +90,9 @@ class Engine:
         """What an apply (or a destroy) would do; with ``keep``, as a bundle that can be applied later."""
         operation: Literal["apply", "destroy"] = "destroy" if destroy else "apply"
         with self._open(loaded) as work:
-            self._policy(work)  # a mistake in it is told before Terraform starts
+            gate = self._gate(work)
             outcome = work.plan_destroy() if destroy else work.plan()
-            summary = self._judged(work, work.summarise(outcome, operation=operation))
+            summary = gate.judged(work.summarise(outcome, operation=operation))
             bundle = None
             if keep and not summary.denied:
                 from provisioner.bundle import seal  # brings tar, zip and cryptography
@@ -157,9 +156,10 @@ class Engine:
     def apply(self, loaded: LoadedManifest, *, confirm: Confirm = agree, verify: bool = True) -> Result:
         """Make the world as the manifest says, register it, and prove that it can be used."""
         with self._open(loaded) as work:
-            self._refuse_unsigned(work, None)
+            gate = self._gate(work)
+            gate.refuse_unsigned(None)
             register.check_registrable(work.state, loaded.manifest)
-            return self._apply_planned(work, work.plan(), confirm, verify=verify)
+            return self._apply_planned(gate, work.plan(), confirm, verify=verify)
 
     def apply_bundle(
         self,
@@ -181,18 +181,20 @@ class Engine:
         bundle.refuse_wrong_use(loaded.manifest.name, destroy=destroy)
         refuse_unavailable(bundle)
         with self._open(loaded, lock=bundle.lock) as work:
-            self._refuse_unsigned(work, bundle)
+            gate = self._gate(work)
+            gate.refuse_unsigned(bundle)
             if destroy:
                 guards.refuse_protected(work)
                 register.deregistered(work.state, loaded.manifest.name)
                 outcome = take_over(work, bundle, any_commit=any_commit)
-                return self._destroy_planned(work, outcome, confirm, force_nonempty=False)
+                return self._destroy_planned(gate, outcome, confirm, force_nonempty=False)
             register.check_registrable(work.state, loaded.manifest)
             outcome = take_over(work, bundle, any_commit=any_commit)
-            return self._apply_planned(work, outcome, confirm, verify=verify)
+            return self._apply_planned(gate, outcome, confirm, verify=verify)
 
-    def _apply_planned(self, work: Work, outcome: PlanOutcome, confirm: Confirm, *, verify: bool) -> Result:
-        summary = self._allowed(work, work.summarise(outcome))
+    def _apply_planned(self, gate: Gate, outcome: PlanOutcome, confirm: Confirm, *, verify: bool) -> Result:
+        work = gate.work
+        summary = gate.allowed(work.summarise(outcome))
         guards.refuse_data_loss(work, outcome)
         before = work.applied_manifest()
         if not outcome.changes:
@@ -216,23 +218,23 @@ class Engine:
     ) -> Result:
         """Tear down what the manifest made, then forget it. Adopted buckets are left as they are."""
         with self._open(loaded) as work:
-            self._policy(work)
+            gate = self._gate(work)
             guards.refuse_protected(work)
             register.deregistered(work.state, loaded.manifest.name)
-            return self._destroy_planned(work, work.plan_destroy(), confirm, force_nonempty=force_nonempty)
+            return self._destroy_planned(gate, work.plan_destroy(), confirm, force_nonempty=force_nonempty)
 
     def _destroy_planned(
-        self, work: Work, outcome: PlanOutcome, confirm: Confirm, *, force_nonempty: bool
+        self, gate: Gate, outcome: PlanOutcome, confirm: Confirm, *, force_nonempty: bool
     ) -> Result:
+        work = gate.work
         filled = guards.filled_buckets(work, outcome)
         if filled and not force_nonempty:
             raise NotEmptyError(
                 "; ".join(str(bucket) for bucket in filled),
                 hint="copy away what is needed, then repeat with --force-nonempty to delete it all",
             )
-        summary = self._allowed(
-            work, work.summarise(outcome, operation="destroy", emptied=[bucket.store for bucket in filled])
-        )
+        emptied = [bucket.store for bucket in filled]
+        summary = gate.allowed(work.summarise(outcome, operation="destroy", emptied=emptied))
         if not confirm(summary):
             return Result(summary, changed=outcome.changes, done=False)
         guards.refuse_what_may_not_end(work)
@@ -291,52 +293,9 @@ class Engine:
         except UpstreamError as error:
             self.say(f"{probed.store.name}: old versions of the probe stay below {prefix}/: {error}")
 
-    # --- the policy -----------------------------------------------------------------------------------
-
-    def _policy(self, work: Work) -> Policy | None:
-        """The policy in force. A stack that is named, and not its file, has that of the file it is from."""
-        from provisioner.policy import policy_for  # brings pydantic models that most do not need
-
-        path = work.loaded.path
-        deployed = work.state.deployments.get(work.manifest.name)
-        if path == work.workspace.applied_manifest and deployed is not None:
-            path = Path(deployed.manifest)
-        return policy_for(path.parent, self.policy_file, self.environ)
-
-    def _judged(self, work: Work, summary: Summary) -> Summary:
-        """The summary with what the policy has to say of it."""
-        from provisioner.policy import judge_plan, needs_details
-
-        policy = self._policy(work)
-        if policy is None:
-            return summary
-        details = work.details if needs_details(policy) and summary.changes else None
-        findings = judge_plan(policy, work.loaded, summary, details, work.workspace.path)
-        return replace(summary, findings=tuple(findings))
-
-    def _allowed(self, work: Work, summary: Summary) -> Summary:
-        """The same for what is about to be done. Raises :class:`PolicyDeniedError` for what it denies."""
-        from provisioner.policy import refuse_denied
-
-        judged = self._judged(work, summary)
-        refuse_denied(judged.stack, judged.findings)
-        for finding in judged.findings:
-            self.say(f"warning: {finding}")
-        return judged
-
-    def _refuse_unsigned(self, work: Work, bundle: Bundle | None) -> None:
-        """Hold an apply to the signatures that the policy asks for."""
-        policy = self._policy(work)
-        keys = policy.asks.require_signature if policy is not None else ()
-        if not keys:
-            return
-        if bundle is not None:
-            bundle.refuse_unsigned(keys, required=True)
-            return
-        raise PolicyDeniedError(
-            f"{policy.path if policy else ''} asks for signatures: only signed bundles are applied here",
-            hint="provision plan --out BUNDLE --sign-with KEY, then: provision apply --plan BUNDLE",
-        )
+    def _gate(self, work: Work) -> Gate:
+        """What the policy asks. Its mistakes are told here, before Terraform is started."""
+        return Gate.of(work, self.policy_file, self.environ, self.say)
 
     # --- surroundings ---------------------------------------------------------------------------------
 

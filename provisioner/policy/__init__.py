@@ -1,6 +1,6 @@
 """What a repository asks of every stack in it, beyond what a manifest may say at all."""
 
-from provisioner.policy.judge import judge_manifest, judge_plan, needs_details, refuse_denied
+from provisioner.policy.judge import judge_manifest, judge_plan, refuse_denied
 from provisioner.policy.load import Policy, find_policy, load_policy, policy_for
 from provisioner.policy.models import json_schema
 
@@ -11,7 +11,6 @@ __all__ = [
     "judge_manifest",
     "judge_plan",
     "load_policy",
-    "needs_details",
     "policy_for",
     "refuse_denied",
 ]
