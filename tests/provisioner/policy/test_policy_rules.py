@@ -7,68 +7,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
+from policy_samples import planned, policy, said, stack
 
-from provisioner.errors import InputError, ManifestError, PolicyDeniedError
-from provisioner.manifest import LoadedManifest, load_manifest
-from provisioner.policy import (
-    Policy,
-    find_policy,
-    json_schema,
-    judge_manifest,
-    judge_plan,
-    load_policy,
-    policy_for,
-    refuse_denied,
-)
+from provisioner.errors import PolicyDeniedError
+from provisioner.policy import judge_manifest, refuse_denied
 from provisioner.policy.granted import AWS_ACTIONS, ROLES
-from provisioner.summary import Danger, ResourceChange, Summary
+from provisioner.summary import Danger
 
 MODULES = Path(__file__).parents[3] / "modules"
-
-MANIFEST = """\
-version: 1
-name: demo
-provider: aws
-region: eu-west-1
-account: "123456789012"
-tags: {team: ml, env: prod}
-artifact_stores:
-  - name: main
-    bucket: acme-main
-    connector: access
-  - name: theirs
-    bucket: theirs
-    existing: true
-    protect: false
-    connector: access
-connectors:
-  - name: access
-    trusted_principals:
-      - arn:aws:iam::123456789012:role/ci
-      - arn:aws:iam::999999999999:root
-"""
-
-
-def stack(folder: Path, text: str = MANIFEST, *overrides: str) -> LoadedManifest:
-    """The manifest, in a file."""
-    (folder / "stack.yaml").write_text(text)
-    return load_manifest(folder / "stack.yaml", overrides)
-
-
-def policy(folder: Path, rules: str, **fields: Any) -> Policy:
-    """A policy with these rules, in YAML's flow style."""
-    extra = "".join(f"{name}: {json.dumps(value)}\n" for name, value in fields.items())
-    (folder / "policy.yaml").write_text(f"version: 1\nrules: {{{rules}}}\n{extra}")
-    return load_policy(folder / "policy.yaml")
-
-
-def said(folder: Path, rules: str, *overrides: str, text: str = MANIFEST) -> list[str]:
-    """What the policy says of the manifest, without the folder."""
-    found = judge_manifest(policy(folder, rules), stack(folder, text, *overrides))
-    return [str(finding).removeprefix(f"{folder}/") for finding in found]
-
 
 # --- the manifest alone -------------------------------------------------------------------------------
 
@@ -202,20 +149,6 @@ def test_off_alone_is_enough_even_for_a_rule_with_more_to_say(tmp_path: Path) ->
 # --- the plan -----------------------------------------------------------------------------------------
 
 
-def summary(*dangers: Danger, operation: str = "apply") -> Summary:
-    """A summary with something in it."""
-    change = ResourceChange("module.store_main.x.y", "artifact store", "main", "x.y", "create")
-    return Summary(
-        "demo", "AWS", None, None, None, operation, (change,), (), (), (), (), (), False, dangers=dangers
-    )
-
-
-def planned(folder: Path, rules: str, details: dict[str, Any] | None, *dangers: Danger) -> list[str]:
-    """What the policy says of a plan."""
-    found = judge_plan(policy(folder, rules), stack(folder), summary(*dangers), details, folder)
-    return [str(finding).removeprefix(f"{folder}/") for finding in found]
-
-
 def resource(kind: str, after: dict[str, Any], module: str = "connector_access") -> dict[str, Any]:
     """One resource of a plan."""
     mode = "data" if kind.endswith("document") else "managed"
@@ -321,165 +254,3 @@ def test_the_list_is_what_the_modules_say() -> None:
             assert f'"{role}"' in text, role
     given = set(re.findall(r'"(roles/[\w.]+|Storage Blob [\w ]+|Key Vault [\w ]+)"', text))
     assert given <= set().union(*ROLES.values())
-
-
-# --- Checkov ------------------------------------------------------------------------------------------
-
-
-def fake_checkov(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """A program in Checkov's place."""
-    program = folder / "fake-checkov"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PROVISION_CHECKOV", str(program))
-
-
-def test_failed_checks_are_found_at_the_store_that_they_are_about(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = ("CKV_AWS_18", "CKV_AWS_21", "CKV_X")  # the first is among those that the baseline does without
-    checks = [
-        {"check_id": name, "check_name": "Look", "resource": "module.store_theirs.aws_s3_bucket.this[0]"}
-        for name in names
-    ]
-    report = json.dumps({"results": {"failed_checks": checks}})
-    kept = tmp_path / "seen.json"
-    fake_checkov(
-        tmp_path, monkeypatch, f"cp $2 {kept}; stat -c %a $2 > {tmp_path}/mode; echo '{report}'; exit 1"
-    )
-
-    found = planned(tmp_path, "checkov: {skip: [CKV_X]}", {"resource_changes": []})
-
-    assert found == [
-        (
-            "stack.yaml:11:5: artifact_stores[1]: checkov: module.store_theirs.aws_s3_bucket.this[0]: "
-            "CKV_AWS_21: Look"
-        )
-    ]
-    assert json.loads(kept.read_text()) == {"resource_changes": []}
-    assert (tmp_path / "mode").read_text().strip() == "600"
-    assert not list(tmp_path.glob("checkov-*"))
-
-
-@pytest.mark.parametrize(("required", "level"), [("false", "warn"), ("true", "deny")])
-def test_checkov_that_is_not_there_is_missed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, required: str, level: str
-) -> None:
-    monkeypatch.setenv("PROVISION_CHECKOV", str(tmp_path / "none"))
-    asked = policy(tmp_path, f"checkov: {{required: {required}}}")
-
-    (finding,) = judge_plan(asked, stack(tmp_path), summary(), {}, tmp_path)
-
-    assert (finding.level, "Checkov is not installed" in finding.message) == (level, True)
-
-
-@pytest.mark.parametrize("script", ["echo broken; exit 2", "echo '[]'", "exit 1"])
-def test_checkov_that_fails_is_no_silent_pass(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
-) -> None:
-    fake_checkov(tmp_path, monkeypatch, script)
-
-    (found,) = planned(tmp_path, "checkov: deny", {})
-
-    assert "Checkov failed: exit code" in found
-
-
-def test_checkov_runs_only_where_the_policy_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_checkov(tmp_path, monkeypatch, f"touch {tmp_path}/ran; echo '{{}}'")
-
-    assert planned(tmp_path, "protected: warn, checkov: off", {}) == []
-    assert not (tmp_path / "ran").exists()
-
-
-# --- the file -----------------------------------------------------------------------------------------
-
-
-def test_it_is_found_beside_the_manifest_or_above_up_to_the_repository(tmp_path: Path) -> None:
-    deep = tmp_path / "repository" / "stacks" / "prod"
-    deep.mkdir(parents=True)
-    (tmp_path / "policy.yaml").write_text("version: 1\n")
-    assert find_policy(deep) is None
-    (tmp_path / "repository" / ".git").mkdir()
-    assert find_policy(deep) is None  # that of a folder above the repository is somebody else's
-    (tmp_path / "repository" / "policy.yaml").write_text("version: 1\n")
-    assert find_policy(deep) == tmp_path / "repository" / "policy.yaml"
-    (deep / "policy.yaml").write_text("version: 1\n")
-    assert find_policy(deep) == deep / "policy.yaml"
-
-
-def test_a_named_policy_comes_before_one_that_is_found(tmp_path: Path) -> None:
-    named = tmp_path / "named.yaml"
-    named.write_text("version: 1\n")
-    (tmp_path / "policy.yaml").write_text("version: 1\n")
-
-    assert policy_for(tmp_path, environ={"PROVISION_POLICY": str(named)}) == load_policy(named)
-    with pytest.raises(InputError, match="does not exist"):
-        policy_for(tmp_path, environ={"PROVISION_POLICY": str(tmp_path / "none")})
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("rules: {}", "1:1: version: required field is missing"),
-        ("version: 2", '1:10: version: found "2"; allowed: 1'),
-        ("version: 1\nruels: {}", '2:1: ruels: unknown field (did you mean "rules"?)'),
-        ("version: 1\nrules: {region: deny}", '2:9: rules.region: unknown field (did you mean "regions"?)'),
-        (
-            "version: 1\nrules: {protected: {lvl: deny}}",
-            '2:21: rules.protected.lvl: unknown field (did you mean "level"?)',
-        ),
-        ("version: 1\nrules: {regions: deny}", "2:18: rules.regions.allowed: required field is missing"),
-        (
-            "version: 1\nrules: {protected: never}",
-            '2:20: rules.protected.level: found "never"; allowed: deny, warn, off',
-        ),
-        (
-            "version: 1\nrules: {profile: {minimum: stric}}",
-            '2:28: rules.profile.minimum: found "stric"; allowed: baseline, strict (did you mean "strict"?)',
-        ),
-        (
-            "version: 1\nrules: {regions: {allowed: eu}}",
-            '2:28: rules.regions.allowed: found "eu"; allowed: a list',
-        ),
-        ("version: 1\nrules: {regions: {allowed: []}}", "2:28: rules.regions.allowed: found a list"),
-        (
-            "version: 1\nrequire_signature: [x]",
-            "2:21: require_signature[0]: that is not a public Ed25519 key",
-        ),
-        ("- x", "1:1: found a list; allowed: a mapping with version and rules"),
-        ("version: 1\nversion: 1", "2:1: version: duplicate key, first in line 1; allowed: each key once"),
-        ("version: &a 1", "1:10: version: found an anchor (&a); allowed: values without anchors"),
-        ("", "the file is empty"),
-    ],
-)
-def test_a_mistake_in_it_is_told_at_its_place(tmp_path: Path, text: str, expected: str) -> None:
-    (tmp_path / "policy.yaml").write_text(text)
-
-    with pytest.raises(ManifestError) as refused:
-        load_policy(tmp_path / "policy.yaml")
-
-    assert expected in str(refused.value).replace(f"{tmp_path}/policy.yaml:", "")
-
-
-def test_the_schema_takes_what_the_program_takes(tmp_path: Path) -> None:
-    schema = json_schema()
-    jsonschema.Draft202012Validator.check_schema(schema)
-    validator = jsonschema.Draft202012Validator(schema)
-
-    good = {
-        "version": 1,
-        "rules": {
-            "protected": "deny",
-            "regions": {"allowed": ["eu-*"], "exempt": ["x"]},
-            "checkov": {"level": "off"},
-        },
-    }
-    assert list(validator.iter_errors(good)) == []
-    assert list(validator.iter_errors({"version": 1, "rules": {"protected": "never"}}))
-    assert list(validator.iter_errors({"version": 1, "rules": {"unknown": "deny"}}))
-    for name, rule in schema["$defs"]["Rules"]["properties"].items():
-        assert rule["description"], name
-        example = rule["examples"][0]
-        assert list(validator.iter_errors({"version": 1, "rules": {name: example}})) == []
-        (tmp_path / "policy.yaml").write_text(json.dumps({"version": 1, "rules": {name: example}}))
-        load_policy(tmp_path / "policy.yaml")
