@@ -28,7 +28,7 @@ from microsoft_services import (
 )
 from standin.mirror import Mirror
 from terraform_rig import provider_mirror
-from world import World
+from world import World, ended, wait_until
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
 PROGRAM = """
@@ -239,3 +239,61 @@ def test_what_is_adopted_is_left_as_it_is(azure: Azure) -> None:
 
     world.provision("destroy", manifest, "-y")
     assert json.dumps(management.things) == before
+
+
+def test_what_a_killed_terraform_left_is_taken_into_the_state(azure: Azure) -> None:
+    """Killed while the account is made: the rerun finds it by its name and its tags, and goes on."""
+    world, management = azure.world, azure.management
+    manifest = azure.manifest()
+    management.answers_late = "storageAccounts"
+    apply = world.start("apply", manifest, "-y", "--no-verify")
+    wait_until(management.reached.is_set, "the account to be made")
+    for process in world.processes():
+        if process.name().startswith("terraform"):
+            process.kill()
+    failed = ended(apply, 5)
+    assert "killed by signal 9" in failed.err
+    management.answers_late = ""
+    management.go.set()
+
+    rerun = world.provision("apply", manifest, "-y", "--no-verify")
+
+    address = "module.store_prod_store.azurerm_storage_account.this[0]"
+    assert f"taken into the state: {address} ({azure.account['id']})" in rerun.err
+    assert len(management.of_type("containers")) == 1
+    world.provision("destroy", manifest, "-y")
+    assert management.things == {}
+
+
+@pytest.mark.slow
+def test_strict_from_plan_to_destroy(azure: Azure) -> None:
+    """The extra resources are shown before they are made; a second plan finds nothing to do."""
+    world, management = azure.world, azure.management
+    vault = f"{GROUP}/keys/providers/Microsoft.KeyVault/vaults/acme-keys"
+    management.things[vault.lower()] = {
+        "id": vault,
+        "name": "acme-keys",
+        "type": "Microsoft.KeyVault/vaults",
+        "location": "westeurope",
+    }
+    network = f"{GROUP}/net/providers/Microsoft.Network/virtualNetworks/ml"
+    manifest = azure.manifest(
+        profile="strict",
+        encryption={"kms_key": "https://acme-keys.vault.azure.net/keys/ml"},
+        private_endpoint_subnet=f"{network}/subnets/endpoints",
+    )
+    planned = world.provision("plan", manifest).said
+    for extra in ("azurerm_private_endpoint", "azurerm_log_analytics_workspace", "azurerm_role_assignment"):
+        assert extra in planned
+
+    world.provision("apply", manifest, "-y", "--no-verify")
+    properties = azure.account["properties"]
+    assert azure.account["sku"]["name"] == "Standard_GRS"
+    assert properties["encryption"]["keyvaultproperties"]["keyname"] == "ml"
+    assert (properties["networkAcls"]["defaultAction"], properties["publicNetworkAccess"]) == (
+        "Deny",
+        "Disabled",
+    )
+    assert world.provision("plan", manifest, "--detailed-exitcode").code == 0
+    world.provision("destroy", manifest, "-y")
+    assert list(management.things) == [vault.lower()]
