@@ -57,7 +57,7 @@ types: $(VENV)/.ready ## mypy --strict
 
 $(PEERS)/.ready: Makefile
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet zenml==$(ZENML)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet 'zenml[local]==$(ZENML)'
 	@touch $@
 
 bench: $(VENV)/.ready $(PEERS)/.ready services ## the measured comparisons

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("startup", "engine", "drift", "stores", "stores_clouds")
+NAMES = ("startup", "engine", "fleet", "drift", "stores", "stores_clouds", "pipelines")
 
 
 def main() -> None:
