@@ -31,7 +31,7 @@ class Schemas:
         self._kinds: dict[str, dict[str, Any]] = {"resource": {}, "data": {}}
         for provider in document["provider_schemas"].values():
             self._kinds["resource"].update(provider["resource_schemas"])
-            self._kinds["data"].update(provider["data_source_schemas"])
+            self._kinds["data"].update(provider.get("data_source_schemas", {}))
 
     def types(self, kind: str) -> set[str]:
         """The types of that kind that the schemas know."""
