@@ -1,44 +1,27 @@
-"""GET requests by the shortest way: botocore signs the URL, the standard library's HTTP client fetches it.
+"""GET requests to S3 by the shortest way: botocore signs the URL, ``wire`` fetches it.
 
 For pages of listings, which botocore parses twice and slowly, and for large ranges, which land in their
-buffer without a copy in between. It knows no redirects and no retries: whatever it does not get at the
-first attempt is left to the caller, who asks one of the full clients, which also know how to say what is
-wrong.
+buffer without a copy in between.
 """
 
 from __future__ import annotations
 
-import http.client
 import ssl
-import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+
+from stacks.stores.wire import Answer, Connections
 
 URL_SECONDS = 900  # how long a signed URL holds; it is used at once
-IDLE = 16  # connections kept
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Status, headers and body of a response; a body that was asked for into a buffer is not here."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class Wire:
+class Wire(Connections):
     """Signed GETs to one service; safe between threads, of one process."""
 
     def __init__(self, signer: Any, verify: bool | str | None, timeout: float) -> None:
+        super().__init__(timeout, partial(_tls, verify))
         self._signer = signer
-        self._timeout = timeout
-        self._idle: list[tuple[str, http.client.HTTPConnection]] = []
-        weakref.finalize(self, _close_all, self._idle)
-        self._verify = verify
-        self._tls: ssl.SSLContext | None = None
 
     def get(
         self,
@@ -49,75 +32,7 @@ class Wire:
     ) -> Answer | None:
         """The answer; None when there was none, or a body that does not fill ``into``."""
         url = self._signer.generate_presigned_url(operation, Params=dict(parameters), ExpiresIn=URL_SECONDS)
-        parts = urlsplit(url)
-        origin, target = f"{parts.scheme}://{parts.netloc}", f"{parts.path}?{parts.query}"
-        for fresh in (False, True):
-            connection = None if fresh else self._reuse(origin)
-            if connection is None and not fresh:
-                continue
-            connection = connection or self._connect(origin)
-            try:
-                return self._exchange(connection, origin, target, headers or {}, into)
-            except (OSError, http.client.HTTPException):
-                connection.close()  # an idle one may have been closed by the service: once more, afresh
-        return None
-
-    def _exchange(
-        self,
-        connection: http.client.HTTPConnection,
-        origin: str,
-        target: str,
-        headers: Mapping[str, str],
-        into: memoryview | None,
-    ) -> Answer | None:
-        connection.request("GET", target, headers=dict(headers))
-        response = connection.getresponse()
-        body = b""
-        if into is None or response.status != 206:
-            body = response.read()
-        elif response.length != len(into) or not _fill(response, into):
-            connection.close()
-            return None
-        if response.will_close or len(self._idle) >= IDLE:
-            connection.close()
-        else:
-            self._idle.append((origin, connection))
-        said = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status, said, body)
-
-    def _reuse(self, origin: str) -> http.client.HTTPConnection | None:
-        try:
-            known, connection = self._idle.pop()
-        except IndexError:
-            return None
-        if known == origin:
-            return connection
-        connection.close()
-        return None
-
-    def _connect(self, origin: str) -> http.client.HTTPConnection:
-        parts = urlsplit(origin)
-        host = parts.hostname or ""
-        if parts.scheme == "http":
-            return http.client.HTTPConnection(host, parts.port, timeout=self._timeout)
-        if self._tls is None:
-            self._tls = _tls(self._verify)
-        return http.client.HTTPSConnection(host, parts.port, timeout=self._timeout, context=self._tls)
-
-
-def _close_all(idle: list[tuple[str, http.client.HTTPConnection]]) -> None:
-    while idle:
-        idle.pop()[1].close()
-
-
-def _fill(response: http.client.HTTPResponse, into: memoryview) -> bool:
-    at = 0
-    while at < len(into):
-        got = response.readinto(into[at:])
-        if not got:
-            return False
-        at += got
-    return True
+        return self.fetch(url, headers, into)
 
 
 def _tls(verify: bool | str | None) -> ssl.SSLContext:
