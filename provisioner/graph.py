@@ -191,8 +191,9 @@ def svg(graph: Graph, *, style: bool = True, identity: str = "graph") -> str:
         ET.SubElement(root, "defs"), "marker", {**marker, "markerWidth": "8", "markerHeight": "8"}
     )
     ET.SubElement(head, "path", {"d": "M0 0L8 4L0 8z", "class": "g-head"})
+    lines, labels = ET.SubElement(root, "g"), ET.SubElement(root, "g")  # no line runs over a label
     for edge in graph.edges:
-        _draw_edge(root, edge, boxes[edge.start], boxes[edge.end], f"url(#{identity}-head)")
+        _draw_edge(lines, labels, edge, boxes[edge.start], boxes[edge.end], f"url(#{identity}-head)")
     for node in graph.nodes:
         _draw_node(root, node, boxes[node.key])
     return ET.tostring(root, encoding="unicode") + "\n"
@@ -231,18 +232,20 @@ def _texts(node: GraphNode) -> Iterator[tuple[str, int, str, int]]:
         yield node.note, _NOTE_ROOM, "g-note", 42
 
 
-def _draw_edge(root: ET.Element, edge: GraphEdge, start: _Box, end: _Box, head: str) -> None:
+def _draw_edge(
+    lines: ET.Element, labels: ET.Element, edge: GraphEdge, start: _Box, end: _Box, head: str
+) -> None:
     down = end.y > start.y
     y1, y2 = (start.y + _HEIGHT, end.y - 1) if down else (start.y, end.y + _HEIGHT + 1)
     middle = (y1 + y2) / 2
     x1, x2 = start.middle, end.middle
     path = f"M{x1:g} {y1:g}C{x1:g} {middle:g} {x2:g} {middle:g} {x2:g} {y2:g}"
-    ET.SubElement(root, "path", {"d": path, "class": "g-edge", "marker-end": head})
+    ET.SubElement(lines, "path", {"d": path, "class": "g-edge", "marker-end": head})
     # At the end that has only this line, or lines that say the same: labels never lie on each other.
     at_end = edge.start.startswith("connector/")
     x, y = (x2, y2 - 16) if at_end else (x1, y1 + 18 if down else y1 - 10)
     where = {"x": f"{x + 8:g}", "y": f"{y:g}", "class": "g-label"}
-    ET.SubElement(root, "text", where).text = edge.label
+    ET.SubElement(labels, "text", where).text = edge.label
 
 
 def _shortened(text: str, room: int) -> str:

@@ -21,6 +21,7 @@ from provisioner.terraform.stream import Change, Event, Progress
 _REDRAWN_EVERY = 0.1
 _COLOURS = {
     Status.FAILED: "red",
+    Status.DENIED: "red",
     Status.INTERRUPTED: "yellow",
     Status.SKIPPED: "yellow",
     Status.DECLINED: "yellow",

@@ -6,7 +6,7 @@ import click
 
 from provisioner.cli.fleet import FleetOptions, fleet_options, load_targets, print_fleet, run_fleet
 from provisioner.cli.options import engine_options, format_option, set_option
-from provisioner.cli.running import CHANGES, load_target, make_engine, print_summaries
+from provisioner.cli.running import CHANGES, load_target, make_engine, print_results
 from provisioner.engine import Engine, Result
 from provisioner.manifest import LoadedManifest
 
@@ -15,7 +15,7 @@ from provisioner.manifest import LoadedManifest
 @click.argument("targets", nargs=-1, required=True, metavar="FILE|FOLDER|NAME...")
 @click.option("--fast", is_flag=True, help="Ask the cloud itself: seconds less, and needs no Terraform.")
 @set_option
-@format_option("text", "markdown", "json")
+@format_option("text", "markdown", "html", "json")
 @fleet_options()
 @engine_options
 def drift(
@@ -46,6 +46,7 @@ def drift(
         )
         print_fleet(finished, form)
         return finished.exit_code
-    results = [look(engine, load_target(engine, target, overrides)) for target in targets]
-    print_summaries([result.summary for result in results], form)
+    found = [load_target(engine, target, overrides) for target in targets]
+    results = [look(engine, loaded) for loaded in found]
+    print_results(found, results, form)
     return CHANGES if any(result.changed for result in results) else 0

@@ -35,6 +35,8 @@ from provisioner.terraform.locate import locate
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+_TOLD = frozenset({Status.CHANGES, Status.DENIED, Status.DRIFTED})
+
 Work = Callable[[Engine, LoadedManifest, Confirm], Result]
 
 
@@ -294,11 +296,19 @@ def fleet_table(finished: Finished) -> str:
 
 def print_fleet(finished: Finished, form: str) -> None:
     """What was found in each stack that differs, and the table of all."""
+    if form == "html":
+        from provisioner.cli.html import plan_page  # brings jinja2
+
+        told = [
+            (item.loaded.manifest, item.summary) for item in finished.outcomes if item.summary is not None
+        ]
+        click.echo(plan_page(told), nl=False)
+        return
     if form != "text":
         print_summaries(finished.summaries, form)
         return
     for outcome in finished.outcomes:
-        if outcome.summary is not None and outcome.status in {Status.CHANGES, Status.DRIFTED}:
+        if outcome.summary is not None and outcome.status in _TOLD:
             click.echo(f"{plan_text(outcome.summary)}\n")
     click.echo(fleet_table(finished))
 

@@ -7,7 +7,7 @@ import click
 from provisioner.cli.bundles import Keeper, keeping_options
 from provisioner.cli.fleet import FleetOptions, fleet_options, load_places, print_fleet, run_fleet
 from provisioner.cli.options import engine_options, existing_place, format_option, policy_option, set_option
-from provisioner.cli.running import CHANGES, load_all, make_engine, print_summaries
+from provisioner.cli.running import CHANGES, load_all, make_engine, print_results
 from provisioner.errors import SafetyError
 
 
@@ -16,7 +16,7 @@ from provisioner.errors import SafetyError
 @click.option("--destroy", is_flag=True, help="Show what a destroy would do instead.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @set_option
-@format_option("text", "markdown", "json", "github")
+@format_option("text", "markdown", "html", "json", "github")
 @keeping_options
 @policy_option
 @fleet_options()
@@ -49,8 +49,9 @@ def plan(
         print_fleet(finished, form)
         return finished.exit_code
     engine = make_engine(terraform, lock_timeout)
-    results = [keeper.plan(engine, loaded, destroy=destroy) for loaded in load_all(files, overrides)]
-    print_summaries([result.summary for result in results], form)
+    found = load_all(files, overrides)
+    results = [keeper.plan(engine, loaded, destroy=destroy) for loaded in found]
+    print_results(found, results, form)
     if any(result.summary.denied for result in results):
         return SafetyError.exit_code
     return code if any(result.changed for result in results) else 0

@@ -10,7 +10,7 @@ import click
 from provisioner.cli.annotations import summary_annotations
 from provisioner.cli.options import ask, print_json, say, state_file
 from provisioner.cli.show import ProgressLines, plan_text
-from provisioner.engine import Confirm, Engine, agree
+from provisioner.engine import Confirm, Engine, Result, agree
 from provisioner.errors import InputError
 from provisioner.manifest import LoadedManifest, load_manifest
 from provisioner.summary import Summary
@@ -59,6 +59,17 @@ def confirm_on_terminal(question: str, *, yes: bool) -> Confirm:
         return ask(question)
 
     return confirm
+
+
+def print_results(stacks: Sequence[LoadedManifest], results: Sequence[Result], form: str) -> None:
+    """The summaries of results in a form; a page also shows the stacks that they are about."""
+    if form == "html":
+        from provisioner.cli.html import plan_page  # brings jinja2
+
+        told = [(loaded.manifest, result.summary) for loaded, result in zip(stacks, results, strict=True)]
+        click.echo(plan_page(told), nl=False)
+        return
+    print_summaries([result.summary for result in results], form)
 
 
 def print_summaries(summaries: Sequence[Summary], form: str) -> None:

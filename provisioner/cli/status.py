@@ -16,7 +16,7 @@ from stacks.state import DeploymentRecord, State, StateFile
 
 @click.command()
 @click.argument("name", required=False)
-@format_option("text", "json")
+@format_option("text", "json", "html")
 def status(name: str | None, form: str) -> int:
     """What is applied, from the state file alone: instant, no cloud call."""
     file = state_file()
@@ -32,6 +32,11 @@ def status(name: str | None, form: str) -> int:
                 "stacks": [_as_json(record, state, file) for record in chosen],
             }
         )
+        return 0
+    if form == "html":
+        from provisioner.cli.html import status_page  # brings jinja2
+
+        click.echo(status_page(chosen, state, file), nl=False)
         return 0
     if not chosen:
         click.echo(f"Nothing is applied (state file {file.location}).")

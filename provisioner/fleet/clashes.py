@@ -58,9 +58,12 @@ def _claims(loaded: LoadedManifest) -> Iterator[_Claim]:
     for index, connector in enumerate(manifest.connectors):
         yield _Claim("connector", (connector.name,), ("connectors", index, "name"))
     state = manifest.state
-    if state.backend != "local":
-        place = (state.backend, state.bucket, state.key or manifest.name)
-        yield _Claim("place of Terraform's state", place, ("state", "key"))
+    where = "prefix" if state.backend == "gcs" else "key"
+    named = getattr(state, where)
+    if state.backend != "local" and named is not None:  # by default it has the stack's own name in it
+        said = state.model_dump(exclude={"key", "prefix", "region"})
+        place = tuple(str(value) for value in (*said.values(), named))
+        yield _Claim("place of Terraform's state", place, ("state", where))
 
 
 def _bucket(loaded: LoadedManifest, store: ArtifactStore, loc: Loc) -> Iterator[_Claim]:

@@ -23,6 +23,8 @@ class Status(StrEnum):
     DECLINED = "declined"
     SKIPPED = "skipped"
     INTERRUPTED = "interrupted"
+    DENIED = "denied"
+    """Planned, and a policy does not allow it."""
     FAILED = "failed"
 
 
@@ -55,6 +57,8 @@ def status_of(result: Result) -> Status:
         if result.summary.operation == "destroy":
             return Status.DESTROYED
         return Status.APPLIED if result.changed else Status.UNCHANGED
+    if result.summary.denied:
+        return Status.DENIED
     return Status.CHANGES if result.changed else Status.UNCHANGED
 
 

@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 from provisioner.errors import InputError, ProvisionError
 from provisioner.fleet.outcome import Outcome, Status
 
+_BAD = frozenset({Status.FAILED, Status.DENIED})
 ACTIONS = ("create", "update", "delete", "replace")
 
 
@@ -89,16 +90,16 @@ def as_markdown(report: Report) -> str:
         cells = [f"`{outcome.stack}`", str(outcome.status), *numbers, f"{outcome.seconds:.1f}"]
         lines.append(f"| {' | '.join(cells)} |")
     for outcome in report.outcomes:
-        if outcome.error is not None:
+        if outcome.status in _BAD:
             lines += ["", f"**`{outcome.stack}`** ({outcome.loaded.path})", ""]
-            lines += [f"    {line}" for line in message_of(outcome.error).splitlines()]
+            lines += [f"    {line}" for line in _wrong(outcome)]
     lines += [f"\n{sentence}" for sentence in report.gone]
     return "\n".join(lines) + "\n"
 
 
 def as_junit(report: Report) -> str:
     """The report as JUnit XML, as CI systems show it: one case for each stack."""
-    failed = sum(outcome.status is Status.FAILED for outcome in report.outcomes)
+    failed = sum(outcome.status in _BAD for outcome in report.outcomes)
     skipped = sum(outcome.status in {Status.SKIPPED, Status.INTERRUPTED} for outcome in report.outcomes)
     suite = ET.Element(
         "testsuite",
@@ -117,13 +118,21 @@ def as_junit(report: Report) -> str:
             classname=str(outcome.loaded.path),
             time=f"{outcome.seconds:.3f}",
         )
-        if outcome.status is Status.FAILED and outcome.error is not None:
-            failure = ET.SubElement(case, "failure", type=type(outcome.error).__name__)
-            failure.text = _printable(message_of(outcome.error))
+        if outcome.status in _BAD:
+            kind = type(outcome.error).__name__ if outcome.error is not None else "Policy"
+            ET.SubElement(case, "failure", type=kind).text = _printable("\n".join(_wrong(outcome)))
         elif outcome.status in {Status.SKIPPED, Status.INTERRUPTED}:
             ET.SubElement(case, "skipped", message=str(outcome.status))
     ET.indent(suite)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suite, encoding="unicode")}\n'
+
+
+def _wrong(outcome: Outcome) -> list[str]:
+    """What is wrong with a stack: its error, or what a policy does not allow."""
+    if outcome.error is not None:
+        return message_of(outcome.error).splitlines()
+    findings = outcome.summary.findings if outcome.summary is not None else ()
+    return [str(finding) for finding in findings if finding.level == "deny"]
 
 
 def _printable(text: str) -> str:

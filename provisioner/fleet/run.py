@@ -114,7 +114,7 @@ class Fleet:
         with self._lock:
             self._outcomes.append(outcome)
             self._waiting.pop(outcome.stack, None)
-            self._failed = self._failed or outcome.status is Status.FAILED
+            self._failed = self._failed or outcome.status in {Status.FAILED, Status.DENIED}
         self.watcher.ended(outcome)
 
     def _outcome(self, loaded: LoadedManifest) -> Outcome:

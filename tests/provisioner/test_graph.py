@@ -84,7 +84,8 @@ def test_svg_is_well_formed_and_says_in_words_what_it_shows() -> None:
     assert root.get("role") == "img"
     assert root.findtext(f"{SVG}title") == graph.title
     assert "prod_connector reads prod_store" in (root.findtext(f"{SVG}desc") or "")
-    assert len(root.findall(f"{SVG}g")) == len(graph.nodes)
+    assert len(root.findall(f"{SVG}g/{SVG}rect")) == len(graph.nodes)
+    assert len(root.findall(f"{SVG}g/{SVG}path")) == len(graph.edges)
 
 
 def test_svg_keeps_text_text() -> None:

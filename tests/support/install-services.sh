@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The services that slow tests and benchmarks start, from Debian: Ceph's gateway and nginx. What cannot be
+# What slow tests and benchmarks start, from Debian: Ceph's gateway, nginx, a browser, jq. What cannot be
 # installed here is said; its tests then skip and say so, too.
 set -uo pipefail
 log=${1:?a file for what the installation says}
@@ -13,6 +13,9 @@ ceph-mon ceph-mon
 ceph-osd ceph-osd
 ceph ceph-common
 nginx nginx-light
+chromium chromium
+jq jq
+unzip unzip
 NEEDED
 if ((${#missing[@]})); then
   if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
