@@ -41,6 +41,17 @@ def create(store: BaseArtifactStore, path: str, content: bytes) -> None:
             file.write(content)
 
 
+def refused(error: StorePermissionError, what: str) -> StorePermissionError:
+    """The same, saying what could not be done for it."""
+    return StorePermissionError(
+        f"{what}: {error.message}",
+        hint="these credentials may only read: use a stack, or a connector, with read-write access",
+        store=error.store,
+        operation=error.operation,
+        path=error.path,
+    )
+
+
 def save_version(
     store: BaseArtifactStore,
     name: str,
@@ -107,13 +118,7 @@ def _claim(store: BaseArtifactStore, name: str, place: tuple[str, str], producer
                 number = max(number, _last_claimed(store, name))
             continue
         except StorePermissionError as error:
-            raise StorePermissionError(
-                f"the artifact {name} cannot be stored: {error.message}",
-                hint="its credentials may only read: use a stack, or a connector, with read-write access",
-                store=error.store,
-                operation="write",
-                path=error.path,
-            ) from error
+            raise refused(error, f"the artifact {name} cannot be stored") from error
         with _lock:
             known[name] = max(number, known.get(name, 0))
         return claim

@@ -12,8 +12,8 @@ import time
 
 from stacks.artifacts import layout
 from stacks.artifacts.records import RunRecord, run_json
-from stacks.artifacts.writing import create
-from stacks.errors import RunExistsError, StacksError
+from stacks.artifacts.writing import create, refused
+from stacks.errors import RunExistsError, StacksError, StorePermissionError
 from stacks.stores.base import BaseArtifactStore
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,8 @@ class Journal:
                 hint="choose another run_name, or leave it out: then the time is part of the name",
                 name=self._record.name,
             ) from error
+        except StorePermissionError as error:
+            raise refused(error, f"the run of {self._record.pipeline} cannot be recorded") from error
         self._thread.start()
 
     def note(self) -> None:

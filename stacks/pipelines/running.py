@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from stacks.artifacts import ArtifactVersion, History, PipelineRun
@@ -26,7 +26,7 @@ from stacks.artifacts.records import (
     now,
 )
 from stacks.artifacts.writing import save_version
-from stacks.errors import DamagedArtifactError, PipelineError, RunExistsError
+from stacks.errors import DamagedArtifactError, PipelineError, RunExistsError, StacksError
 from stacks.pipelines.cache import cache_key, cached_outputs, remember
 from stacks.pipelines.context import StepContext, running
 from stacks.pipelines.declared import Output
@@ -56,16 +56,17 @@ def run_pipeline(
     logger.info("run %s of the pipeline %s on the stack %s", record.name, record.pipeline, stack.name)
     try:
         _Steps(graph, history, record, journal).run()
-        record.status = COMPLETED
     except BaseException as error:
         record.status = FAILED if isinstance(error, Exception) else STOPPED
-        record.error = _failure(error)
-        if options.on_failure is not None:
-            options.on_failure(error)
+        record.error, record.ended = _failure(error), now()
+        _tell(options.on_failure, error)
+        try:
+            journal.end()
+        except (StacksError, OSError) as more:
+            logger.warning("that the run %s has failed is not recorded: %s", record.name, more)
         raise
-    finally:
-        record.ended = now()
-        journal.end()
+    record.status, record.ended = COMPLETED, now()
+    journal.end()
     if options.on_success is not None:
         options.on_success()
     return PipelineRun(history, record)
@@ -138,8 +139,7 @@ class _Steps:
             record.error = _failure(error)
             record.outputs = {**record.outputs, **context.saved}
             error.add_note(f"in the step {invocation.name} of the run {self._record.name}")
-            if invocation.step.options.on_failure is not None:
-                invocation.step.options.on_failure(error)
+            _tell(invocation.step.options.on_failure, error)
             raise
         finally:
             record.ended = now()
@@ -219,16 +219,18 @@ class _Steps:
 
     def _load_inputs(self, invocation: Invocation, record: StepRecord) -> dict[str, Any]:
         """The values of the inputs, each loaded anew: no step sees what another one does to its own."""
-        values: dict[str, Any] = {}
-        for place, source in invocation.inputs.items():
-            try:
-                values[place] = self._load(self._source(source))
-            except DamagedArtifactError as error:
-                if not self._make_again(source, error):
-                    raise
-                values[place] = self._load(self._source(source))
-                self._note_inputs(invocation, record)
-        return values
+        while True:
+            values: dict[str, Any] = {}
+            for place, source in invocation.inputs.items():
+                try:
+                    values[place] = self._load(self._source(source))
+                except DamagedArtifactError as error:
+                    if not self._make_again(source, error):
+                        raise
+                    break  # and all of them anew: the step that was run again may have made other ones, too
+            else:
+                return values
+            self._note_inputs(invocation, record)
 
     def _load(self, version: ArtifactVersion) -> Any:
         ref = version.record.ref
@@ -259,6 +261,16 @@ def _by_output(invocation: Invocation, result: Any) -> list[tuple[Output, Any]]:
             hint=f"return a tuple of: {', '.join(one.name for one in outputs.each)}",
         )
     return list(zip(outputs.each, result, strict=True))
+
+
+def _tell(hook: Callable[[BaseException], Any] | None, error: BaseException) -> None:
+    """Calls a hook about an error. One that fails itself is logged: the error is what is to be heard."""
+    if hook is None:
+        return
+    try:
+        hook(error)
+    except Exception:
+        logger.exception("the hook on_failure failed itself")
 
 
 def _failure(error: BaseException) -> Failure:

@@ -7,7 +7,7 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from sample_pipeline import load, ran, train, training_pipeline
@@ -233,6 +233,37 @@ def test_a_large_cached_output_is_compared_when_it_is_loaded(
     assert ran == ["load", "train 0.1", "load", "train 0.7"]
     assert second.steps["train"].output.load().weights == pytest.approx([0.7, 1.4])
     assert second.steps["train"].inputs["data"].version == "2"
+
+
+def test_of_a_step_that_runs_again_all_outputs_are_the_new_ones(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stacks.pipelines.cache.READ_UP_TO", 0)
+
+    @step
+    def pair() -> tuple[Annotated[list[int], "a"], Annotated[list[int], "b"]]:
+        ran.append("pair")
+        return [len(ran)], [len(ran)]
+
+    @step
+    def both(a: list[int], b: list[int], n: int) -> list[list[int]]:
+        return [a, b]
+
+    @pipeline
+    def p(n: int) -> None:
+        both(*pair(), n)
+
+    first = p(1)
+    version = first.steps["pair"].outputs["b"]
+    data = workshop.root / version.record.path / "data.json"
+    data.write_text(data.read_text().replace("1", "7"))
+
+    second = p(2)
+
+    assert ran == ["pair", "pair"]
+    assert statuses(second) == {"pair": "completed", "both": "completed"}
+    assert second.steps["both"].output.load() == [[2], [2]]
+    assert {one.version for one in second.steps["both"].inputs.values()} == {"2"}
 
 
 # ---- what a look-up costs -------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -118,6 +119,25 @@ def test_hooks_are_called_for_steps_and_runs(workshop: Workshop) -> None:
         pipeline(name="bad", on_failure=lambda error: said.append(f"run: {error}"))(lambda: fails([3]))()
 
     assert said == ["step done", "run done", "step: ZeroDivisionError", "run: no model of [3]"]
+
+
+def test_a_hook_that_fails_and_a_store_that_goes_hide_no_error(
+    workshop: Workshop, caplog: pytest.LogCaptureFixture
+) -> None:
+    @step
+    def last() -> None:
+        shutil.rmtree(workshop.root)
+        workshop.root.write_text("no folder any more")
+        raise ZeroDivisionError("what really happened")
+
+    def hook(error: BaseException) -> None:
+        raise KeyError("in the hook")
+
+    with pytest.raises(ZeroDivisionError, match="what really happened"):
+        pipeline(name="p", on_failure=hook)(last)()
+
+    assert "the hook on_failure failed itself" in caplog.text
+    assert "has failed is not recorded" in caplog.text
 
 
 def test_a_run_name_is_taken_once(workshop: Workshop) -> None:
