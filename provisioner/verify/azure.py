@@ -25,6 +25,7 @@ _EXAMPLES = 3
 _COUNTED = 1000
 _CLOCK_SKEW = timedelta(minutes=5)
 _PROBES = ".probe-"
+_PUBLIC = ".blob.core.windows.net"
 _FORBIDDEN = 403
 _SUBSCRIPTIONS_API = "2022-12-01"
 _VERSIONS = {
@@ -89,8 +90,15 @@ class Azure:
         return found[0]
 
     def machine_variables(self) -> dict[str, Any]:
-        """None: who applies is asked by the provider itself."""
-        return {}
+        """The addresses of adopted accounts outside of the public cloud: Terraform has no way to ask."""
+        accounts = {
+            store.name: self._account_of(store.storage_account or "")
+            for store in self._manifest.artifact_stores
+            if store.existing
+        }
+        found = {name: _address(account) for name, account in accounts.items() if account is not None}
+        other = {name: url for name, url in found.items() if not url.endswith(_PUBLIC)}
+        return {"blob_endpoints": other} if other else {}
 
     def identifiers(self, account: str | None) -> dict[str, str]:  # noqa: ARG002  # it is the manifest's
         """Resource ids of all that is made: the provider refuses to create what is there already."""
@@ -187,16 +195,24 @@ class Azure:
         return str(found.id).split("/")[4] if found is not None else None
 
     def _account_of(self, name: str) -> Any:
+        """An account by its name: where the manifest puts it, else wherever it is in the subscription."""
+        accounts = self._storage.storage_accounts
         with translated(f"looking for the storage account {name}"):
-            return next((item for item in self._storage.storage_accounts.list() if item.name == name), None)
+            for store in self._manifest.artifact_stores:
+                lies = azure_names.place(self._manifest, store)
+                if lies.account == name and not store.existing:
+                    try:
+                        return accounts.get_properties(lies.resource_group, name)
+                    except ResourceNotFoundError:
+                        return None
+            return next((item for item in accounts.list() if item.name == name), None)
 
     def _container(self, bucket: str) -> Any:
         """The container, with the identity in use; its address is the one that the account says."""
         name, _, container = bucket.partition("/")
         account = self._account_of(name)
-        endpoints = getattr(account, "primary_endpoints", None)
-        url = getattr(endpoints, "blob", None) or f"https://{name}.blob.core.windows.net"
-        service = BlobServiceClient(url.rstrip("/"), credential=self._credential, retry_total=3)
+        url = _address(account) if account is not None else f"https://{name}{_PUBLIC}"
+        service = BlobServiceClient(url, credential=self._credential, retry_total=3)
         return service.get_container_client(container)
 
     def _wrong(self, store: ArtifactStore, lies: azure_names.Lies) -> Iterator[str]:
@@ -250,6 +266,11 @@ class Azure:
 def connect(manifest: Manifest, places: Places) -> Azure:  # noqa: ARG001  # every provider's signature
     """The subscription that the manifest names."""
     return Azure(manifest)
+
+
+def _address(account: Any) -> str:
+    """Where the Blob service of an account is."""
+    return str(account.primary_endpoints.blob).rstrip("/")
 
 
 def _open(account: Any, container: Any) -> Iterator[str]:

@@ -215,7 +215,7 @@ def test_a_client_secret_goes_past_terraform_into_the_secret_store(azure: Azure)
 
 
 def test_what_is_adopted_is_left_as_it_is(azure: Azure) -> None:
-    """An account, its container and its resource group; access alone is granted, and taken back."""
+    """An account, its container and resource group: access alone is granted, passed on, and taken back."""
     world, management = azure.world, azure.management
     account = f"{GROUP}/theirs/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}"
     body = {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}, "tags": {}}
@@ -226,9 +226,15 @@ def test_what_is_adopted_is_left_as_it_is(azure: Azure) -> None:
     ):
         assert management._put(path, content).status == 200
     before = json.dumps(management.things)
-    manifest = azure.manifest(existing=True, connector={"auth_method": "managed-identity"})
 
-    world.provision("apply", manifest, "-y", "--no-verify")
+    applied = world.provision("apply", azure.manifest(existing=True), "-y")
+    assert "put, get, list and delete work" in applied.said
+    assert {thing["properties"]["principalId"] for thing in management.of_type("roleAssignments")} == {
+        APPLIER
+    }
+
+    manifest = azure.manifest(existing=True, connector={"auth_method": "managed-identity"})
+    world.provision("apply", manifest, "-y", "--no-verify")  # this machine has no managed identity
 
     (identity,) = management.of_type("userAssignedIdentities")
     assert identity["id"].startswith(f"{GROUP}/theirs/")

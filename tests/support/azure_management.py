@@ -158,7 +158,7 @@ class Subscription:
         if path.startswith(("/azuread_", "/azurerm_")):
             return self._kept(asked.method, path, body)
         if path.startswith("/metadata/endpoints"):
-            return Answer(200, {"resourceManager": self.url})
+            return Answer(200, self._cloud())
         if "api-version" not in asked.query:
             return _error(400, "MissingApiVersionParameter")
         if path == "/subscriptions":
@@ -181,6 +181,27 @@ class Subscription:
         if asked.method == "DELETE":
             return self._delete(path)
         return _error(405, "MethodNotAllowed")
+
+    def _cloud(self) -> dict[str, Any]:
+        """What the real provider asks ARM_METADATA_HOSTNAME for, as https://management.azure.com says it."""
+        login = self.entra.url if self.entra else self.url
+        return {
+            "name": "AzureCloud",
+            "resourceManager": f"{self.url}/",
+            "microsoftGraphResourceId": f"{self.url}/",
+            "graphAudience": f"{self.url}/",
+            "authentication": {
+                "loginEndpoint": f"{login}/",
+                "audiences": ["https://management.azure.com/"],
+                "tenant": "common",
+                "identityProvider": "AAD",
+            },
+            "suffixes": {
+                "storage": "core.windows.net",
+                "keyVaultDns": "vault.azure.net",
+                "acrLoginServer": "azurecr.io",
+            },
+        }
 
     # --- lists --------------------------------------------------------------------------------------------
 
