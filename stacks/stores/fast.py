@@ -15,7 +15,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Generic, TypeVar
+from urllib.request import getproxies
 
 from stacks import forks
 from stacks.credentials import AzureCredentials, CachedCredentials, GcpToken
@@ -71,13 +73,23 @@ def options(url: str) -> dict[str, Any]:
         "timeout": timedelta(hours=1),  # of a whole request; a line that stands still ends with read_timeout
         "default_headers": {"accept-encoding": "gzip"},  # else Google unpacks what was stored packed
     }
-    authorities = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    if authorities and os.path.isfile(authorities):  # noqa: PTH113 - as requests, under both SDKs, looks at it
-        with open(authorities, "rb") as file:  # noqa: PTH123 - as above
-            client["root_certificate"] = file.read()
+    trusted = authorities()
+    if trusted is not None:
+        client["root_certificate"] = Path(trusted).read_bytes()
     backoff = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=2), "base": 2}
     retry = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=60), "backoff": backoff}
     return {"client_options": client, "retry_config": retry}
+
+
+def authorities() -> str | None:
+    """The file of certificate authorities that requests, under both SDKs, is told to trust."""
+    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    return named if named and Path(named).is_file() else None
+
+
+def is_straight() -> bool:
+    """Whether the way to a service is straight: without proxies."""
+    return not any(getproxies().get(scheme) for scheme in ("http", "https"))
 
 
 class FastFailure(Exception):  # noqa: N818 - it says what failed, and to whom it is left

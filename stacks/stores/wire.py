@@ -6,6 +6,7 @@ asks one of the full clients, which also know how to say what is wrong.
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - socket would load it with the first connection, in the middle of a fork
 import http.client
 import ssl
 import weakref
