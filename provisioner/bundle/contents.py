@@ -107,6 +107,10 @@ def parse_bundle(content: bytes, name: str) -> Bundle:
     for member in sorted(listed | set(record.files)):
         if member not in members or digest(members[member]) != record.files.get(member):
             raise damaged(name, f"{_CALLED.get(member, member)} was changed")
+    try:
+        summary = dict(json.loads(members[SUMMARY]))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise damaged(name, "its summary cannot be read") from error
     signature = parse_signature(members[SIGNATURE], name) if SIGNATURE in members else None
     bundle = Bundle(
         name=name,
@@ -114,7 +118,7 @@ def parse_bundle(content: bytes, name: str) -> Bundle:
         record_bytes=record_bytes,
         plan=members[PLAN],
         lock=members.get(LOCK),
-        summary=json.loads(members[SUMMARY]),
+        summary=summary,
         summary_bytes=members[SUMMARY],
         signature=signature,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -41,7 +42,7 @@ def read_plan_file(content: bytes) -> PlanFile:
                 if name.startswith(f"{_CONFIGURATION}m-")
             }
             return PlanFile(configuration, _identity(json.loads(_member(archive, _STATE))))
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, EOFError, RuntimeError) as error:
         raise StalePlanError(
             f"the plan file cannot be read: {error}", hint="make a new one with `provision plan --out`"
         ) from error

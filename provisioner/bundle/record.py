@@ -113,7 +113,7 @@ def parse_record(content: bytes, name: str) -> Record:
     try:
         value = json.loads(content)
         written = value["format"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise damaged(name, "its record cannot be read") from error
     if written != FORMAT:
         older = isinstance(written, int) and written < FORMAT

@@ -52,7 +52,7 @@ def parse_signature(content: bytes, name: str) -> Signature:
             raise ValueError(f"algorithm {value['algorithm']!r}")
         public_key = read_public_key(value["public_key"])
         return Signature(public_key, base64.b64decode(value["signature"], validate=True))
-    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
         raise damaged(name, "its signature cannot be read") from error
 
 

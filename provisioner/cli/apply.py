@@ -65,7 +65,7 @@ def apply(
             fleet,
             terraform=terraform,
             lock_timeout=lock_timeout,
-            question=None if yes else "Apply these {} stacks?",
+            question=None if yes else f"{'Destroy' if destroy else 'Apply'} these {{}} stacks?",
         )
         print_fleet(finished, "text")
         return finished.exit_code

@@ -89,6 +89,8 @@ class Keeper:
     def plan(self, engine: Engine, loaded: LoadedManifest, *, destroy: bool) -> Result:
         """Plan one stack, and keep the plan if that was asked for."""
         result = engine.plan(loaded, destroy=destroy, keep=self.out is not None)
+        if self.out is not None and result.summary.denied:
+            engine.say("no bundle is made: the policy does not allow it")
         if self.out is not None and result.bundle is not None:
             bundle = result.bundle.signed(self.key) if self.key is not None else result.bundle
             path = self.out / f"{loaded.manifest.name}{SUFFIX}" if self.folder else self.out

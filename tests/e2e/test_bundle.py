@@ -5,47 +5,19 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
 import stat
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from emulator import ACCOUNT, REGION, Emulator
+from bundles import git, refused, resealed
 from world import World
 
 from provisioner.bundle import Record, read_bundle
 
 STORES = [{"name": "main", "protect": False}]
-
-
-def git(folder: Path, *argv: str) -> str:
-    """Run git as somebody, with no configuration of this machine's user."""
-    program = shutil.which("git")
-    if program is None:
-        pytest.skip("git is not on PATH")
-    done = subprocess.run(
-        [program, "-c", "user.name=test", "-c", "user.email=test@example.com", "-C", str(folder), *argv],
-        env={"PATH": os.environ["PATH"], "HOME": str(folder / "home"), "GIT_CONFIG_NOSYSTEM": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
-
-
-def resealed(bundle: Path, target: Path, change: Callable[[dict[str, Any]], object]) -> Path:
-    """The bundle as it would have been, had it been planned elsewhere or otherwise."""
-    found = read_bundle(bundle)
-    value = found.record.model_dump(mode="json")
-    change(value)
-    record = Record.model_validate(value)
-    other = dataclasses.replace(found, record=record, record_bytes=record.to_bytes(), signature=None)
-    other.write(target)
-    return target
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +27,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory, any_terraform: Path | None)
     (own.folder / "bin" / "git").symlink_to(str(shutil.which("git")))
     git(own.folder, "init", "-q", "-b", "main")
     (own.folder / ".gitignore").write_text("home/\nstate/\nbin/\n*.bundle\n*.pem\n")
-    own.manifest("base.yaml", stack={"activate": False})
     (own.folder / "base.yaml").write_text(json.dumps({"version": 1, "stack": {"activate": False}}))
     own.manifest(provider="local", artifact_stores=STORES, extends="base.yaml")
     git(own.folder, "add", ".")
@@ -80,12 +51,6 @@ def reviewed(shared: World) -> Iterator[World]:
     git(shared.folder, "reset", "-q", "--hard", head)
     for path, content in kept.items():
         path.write_bytes(content)
-
-
-def refused(world: World, *argv: str | Path, plan: str | Path = "reviewed.bundle") -> str:
-    """What is said when the bundle is refused."""
-    done = world.provision("apply", "--plan", plan, "-y", *argv, expect=6)
-    return done.err
 
 
 def test_a_bundle_is_one_private_file_bound_to_everything(shared: World) -> None:
@@ -292,119 +257,3 @@ def test_where_signatures_are_required_nothing_else_is_applied(reviewed: World) 
 
     done = reviewed.provision("apply", "stack.yaml", "-y", environment=required, expect=6)
     assert "only signed bundles are applied here" in done.err
-
-
-# --- what is as reviewed is applied -------------------------------------------------------------------
-
-
-def test_another_checkout_of_another_user_applies_it_with_the_shared_state(world: World) -> None:
-    """Neither the path of the checkout nor the home is part of what was reviewed."""
-    first, second = world.folder / "first", world.folder / "second" / "checkout"
-    manifest = {"version": 1, "name": "demo", "provider": "local", "artifact_stores": STORES}
-    for checkout in (first, second):
-        checkout.mkdir(parents=True)
-        (checkout / "stack.yaml").write_text(json.dumps(manifest))
-    world.provision("plan", first / "stack.yaml", "--out", "demo.bundle", "--set", "tags={a: b}")
-    home = world.folder / "another home"
-    home.mkdir()
-    other = {"HOME": str(home), "TMPDIR": str(home), "TZ": "Asia/Kathmandu", "LANG": "C"}
-
-    done = world.provision("apply", second / "stack.yaml", "--plan", "demo.bundle", "-y", environment=other)
-
-    assert "Applied demo" in done.out
-    assert world.registered() == ["main"]
-    again = world.provision("apply", second / "stack.yaml", "--plan", "demo.bundle", "-y", expect=6)
-    assert "reviewed was a stack that did not exist yet" in again.err
-
-
-def test_a_relative_directory_is_elsewhere_in_another_checkout(world: World) -> None:
-    stores = [{"name": "main", "bucket": "data", "protect": False}]
-    first, second = world.folder / "first", world.folder / "second"
-    for checkout in (first, second):
-        checkout.mkdir()
-        (checkout / "stack.yaml").write_text(
-            json.dumps({"version": 1, "name": "demo", "provider": "local", "artifact_stores": stores})
-        )
-    world.provision("plan", first / "stack.yaml", "--out", "demo.bundle")
-
-    done = world.provision("apply", second / "stack.yaml", "--plan", "demo.bundle", "-y", expect=6)
-
-    assert f'directories.main was "{first}/data", here it would be "{second}/data"' in done.err
-
-
-def test_a_folder_of_bundles_is_applied_and_destroyed(world: World) -> None:
-    (world.folder / "stacks").mkdir()
-    for name in ("alpha", "beta"):
-        world.manifest(
-            f"stacks/{name}.yaml",
-            name=name,
-            provider="local",
-            artifact_stores=[{"name": f"{name}_store", "protect": False}],
-        )
-    world.provision("plan", "stacks", "--out", "bundles")
-    assert sorted(path.name for path in (world.folder / "bundles").iterdir()) == [
-        "alpha.bundle",
-        "beta.bundle",
-    ]
-
-    world.provision("apply", "--plan", "bundles", "-y", "--no-verify")
-    assert world.registered() == ["alpha_store", "beta_store"]
-
-    world.provision("plan", "stacks", "--destroy", "--out", "bundles")
-    world.provision("apply", "--plan", "bundles/alpha.bundle", "--destroy", "-y")
-    assert world.registered() == ["beta_store"]
-
-
-def test_with_a_real_provider_it_is_bound_to_its_version_and_the_account(aws: World, cloud: Emulator) -> None:
-    """Planned in one world and applied in another, with other folders, as CI does it."""
-    manifest = aws.manifest(
-        provider="aws",
-        region=REGION,
-        endpoint_url=cloud.url,
-        artifact_stores=[
-            {"name": "plain", "lifecycle": {"noncurrent_days": None, "abort_multipart_days": None}}
-        ],
-    )
-    aws.provision("plan", manifest, "--out", "demo.bundle")
-    bundle = aws.folder / "demo.bundle"
-    record = read_bundle(bundle).record
-    name = "registry.terraform.io/hashicorp/aws"
-    assert record.account == ACCOUNT
-    assert list(record.providers) == [name]
-
-    def older(value: dict[str, Any]) -> None:
-        value["providers"][name] = "5.0.0"
-
-    def elsewhere(value: dict[str, Any]) -> None:
-        value["account"] = "999999999999"
-
-    other = resealed(bundle, aws.folder / "other.bundle", older)
-    assert f"the provider {name}: reviewed with 5.0.0, which is not in" in refused(aws, plan=other)
-    other = resealed(bundle, aws.folder / "other.bundle", elsewhere)
-    assert f"the account: reviewed was 999999999999, the credentials belong to {ACCOUNT}" in refused(
-        aws, plan=other
-    )
-    lock = aws.workspace() / "root" / ".terraform.lock.hcl"
-    kept = lock.read_text()
-    lock.write_text(kept.replace(record.providers[name], "5.0.0"))
-    assert f"the provider {name}: reviewed with {record.providers[name]}, here is 5.0.0" in refused(
-        aws, plan=bundle
-    )
-    lock.write_text(kept.replace('"h1:', '"h1:0'))
-    assert "the provider lock file: the same versions, but other packages of them" in refused(
-        aws, plan=bundle
-    )
-
-    runner = aws.folder / "runner"
-    environment = {"STACKS_STATE": str(runner / "state.json"), "HOME": str(runner)}
-    runner.mkdir()
-    done = aws.provision("apply", manifest, "--plan", bundle, "-y", "--no-verify", environment=environment)
-    assert "Applied demo" in done.out
-    assert (runner / "workspaces" / "demo" / "root" / ".terraform.lock.hcl").read_text() == kept
-
-
-def test_bundles_are_told_apart_from_other_files(world: World) -> None:
-    (world.folder / "x.bundle").write_bytes(b"PK\3\4 a plan file of Terraform's")
-
-    assert "is not a bundle" in world.provision("apply", "--plan", "x.bundle", "-y", expect=3).err
-    assert "cannot be read" in world.provision("apply", "--plan", "none.bundle", "-y", expect=3).err

@@ -164,6 +164,25 @@ def test_a_record_with_other_fields_is_no_record(change: dict[str, Any]) -> None
         parse_bundle(pack(inside), "x.bundle")
 
 
+def sealed(member: str, content: bytes) -> bytes:
+    """A bundle with this content in it, and a record to match."""
+    inside = members(sample().signed(new_key()[0]))
+    inside[member] = content
+    if member in RECORD["files"]:
+        files = RECORD["files"] | {member: digest(content)}
+        inside["record.json"] = as_bytes({**RECORD, "files": files})
+        del inside["signature.json"]
+    inside["record.sha256"] = digest(inside["record.json"]).encode()
+    return pack(inside)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b"9" * 5000, b"\xff", b"null"])
+@pytest.mark.parametrize("member", ["record.json", "summary.json", "signature.json"])
+def test_json_that_is_none_or_a_bomb_is_refused(member: str, content: bytes) -> None:
+    with pytest.raises(StalePlanError, match="cannot be read"):
+        parse_bundle(sealed(member, content), "x.bundle")
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\3\4", b"{}", b"record.json"])
 def test_what_is_no_bundle_is_called_so(content: bytes) -> None:
     with pytest.raises(InputError, match="is not a bundle"):
