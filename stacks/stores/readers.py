@@ -70,6 +70,7 @@ class BlockReader(io.RawIOBase):
         self._block_start = 0
         self._next_size = 2 * FIRST_BLOCK
         self._ahead: deque[tuple[int, int, Future[Data]]] = deque()
+        self._spare: list[bytearray] = []
         self._threads: ThreadPoolExecutor | None = None
         self._pid = os.getpid()
 
@@ -124,6 +125,7 @@ class BlockReader(io.RawIOBase):
             if self._threads is not None and self._pid == os.getpid():
                 self._threads.shutdown(wait=False, cancel_futures=True)
             self._block = b""
+            self._spare.clear()
         super().close()
 
     def _fill_from_here(self, target: memoryview) -> None:
@@ -151,6 +153,9 @@ class BlockReader(io.RawIOBase):
             self._ahead.popleft()[2].cancel()
         if self._ahead and self._ahead[0][0] <= position:
             start, _, block = self._ahead.popleft()
+            if isinstance(self._block, bytearray) and len(self._block) == LARGE_BLOCK:
+                self._spare.append(self._block)
+            self._block = b""
             self._block, self._block_start = block.result(), start
         else:
             in_order = position == end
@@ -169,8 +174,15 @@ class BlockReader(io.RawIOBase):
         while len(self._ahead) < AHEAD and last < self._size:
             self._next_size = min(2 * self._next_size, LARGE_BLOCK)
             stop = min(last + self._next_size, self._size)
-            self._ahead.append((last, stop, self._threads.submit(self._fetch, last, stop)))
+            self._ahead.append((last, stop, self._threads.submit(self._fetch_ahead, last, stop)))
             last = stop
+
+    def _fetch_ahead(self, start: int, stop: int) -> Data:
+        """Into a buffer of our own, again and again the same few: a client's would take twice the memory."""
+        whole = stop - start == LARGE_BLOCK
+        block = self._spare.pop() if whole and self._spare else bytearray(stop - start)
+        self._fill(start, memoryview(block))
+        return block
 
     def _mind_fork(self) -> None:
         """Opened before a fork, read in the child: the threads that fetch ahead stayed with the parent."""
