@@ -22,6 +22,8 @@ def run(command: click.Command, arguments: Sequence[str], name: str) -> int:
     """Run ``command``; its exit code."""
     debug = "--debug" in arguments
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.WARNING)
+    # What it says of attempts that are made again comes out as our error where they all fail.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     _take_every_stop_alike()
     try:
         result = command.main(list(arguments), prog_name=name, standalone_mode=False)

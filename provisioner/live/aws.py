@@ -16,7 +16,7 @@ from botocore.config import Config
 from provisioner.catalog import PROVIDERS
 from provisioner.errors import InputError
 from provisioner.live.base import Found, Seen
-from provisioner.live.compare import Document
+from provisioner.live.compare import Document, Tags
 from provisioner.live.noted import Resource
 from provisioner.manifest import Manifest
 from provisioner.verify.aws_errors import setting, translated
@@ -196,8 +196,8 @@ def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tags(answer: Mapping[str, Any] | None, key: str) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in (answer or {}).get(key, [])}
+def _tags(answer: Mapping[str, Any] | None, key: str) -> Tags:
+    return Tags({tag["Key"]: tag["Value"] for tag in (answer or {}).get(key, [])})
 
 
 def _document(policy: Any) -> Document:

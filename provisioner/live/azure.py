@@ -11,6 +11,7 @@ from typing import Any
 
 from provisioner.errors import InputError
 from provisioner.live.base import Found, Seen
+from provisioner.live.compare import Tags
 from provisioner.live.noted import Resource
 from provisioner.manifest import Manifest
 from provisioner.verify.azure_services import Rest, credential, management_url, translated
@@ -85,7 +86,7 @@ class Azure:
         service = (self._get(f"{noted['id']}/blobServices/default", _STORAGE) or {}).get("properties", {})
         properties = found["properties"]
         attributes: dict[str, Any] = {
-            "tags": found.get("tags") or {},
+            "tags": Tags(found.get("tags") or {}),
             "account_replication_type": str(found["sku"]["name"]).partition("_")[2],
             "access_tier": properties.get("accessTier", "Hot"),
             "https_traffic_only_enabled": properties.get("supportsHttpsTrafficOnly", True),
@@ -133,7 +134,7 @@ class Azure:
         if found is None:
             return None
         days = found["properties"].get("retentionInDays")
-        return {"tags": found.get("tags") or {}, "retention_in_days": days}
+        return {"tags": Tags(found.get("tags") or {}), "retention_in_days": days}
 
     def _diagnostics(self, noted: Mapping[str, Any]) -> Found:
         target, _, name = str(noted["id"]).partition("|")
@@ -147,7 +148,7 @@ class Azure:
 
     def _tagged(self, noted: Mapping[str, Any], version: str) -> Found:
         found = self._get(noted["id"], version)
-        return None if found is None else {"tags": found.get("tags") or {}}
+        return None if found is None else {"tags": Tags(found.get("tags") or {})}
 
     def _there(self, path: str, version: str) -> Found:
         return None if self._get(path, version) is None else {}

@@ -17,6 +17,12 @@ class Document(str):
     __slots__ = ()
 
 
+class Tags(dict[str, str]):
+    """A map in which every key counts; of other mappings, only what a reader names is compared."""
+
+    __slots__ = ()
+
+
 def differences(resource: Resource, found: Mapping[str, Any]) -> tuple[AttributeChange, ...]:
     """Where what was found is not what was noted; only what ``found`` names is compared.
 
@@ -34,10 +40,7 @@ def _compared(path: str, found: Any, noted: Any) -> Iterator[AttributeChange]:
     if isinstance(found, Document):
         yield from _policies(path, found, noted)
     elif isinstance(found, Mapping) and isinstance(noted, Mapping | None):
-        # Of a block, only what the reader knows; of a map such as tags, every key that either side has.
-        free = all(isinstance(value, str) for value in (noted or {}).values())
-        keys = sorted({*found, *(noted or {})} if free else found)
-        for key in keys:
+        for key in sorted({*found, *(noted or {})} if isinstance(found, Tags) else found):
             yield from _compared(f"{path}.{key}", found.get(key), (noted or {}).get(key))
     elif isinstance(found, list) and isinstance(noted, list | None):
         noted = noted or []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.live.compare import Document, differences
+from provisioner.live.compare import Document, Tags, differences
 from provisioner.live.noted import Resource
 from provisioner.summary import AttributeChange
 from provisioner.terraform.stream import MASKED
@@ -73,9 +73,10 @@ def test_what_is_no_json_is_compared_as_text() -> None:
         (None, True, [("it", None, True)]),
         (7, 90, [("it", 7, 90)]),
         ("x", "", [("it", "x", None)]),
-        ({"a": "1"}, {"a": "1"}, []),
+        ({"a": "1"}, {"a": "1", "not looked at": "x"}, []),
+        (Tags({"a": "1"}), {"a": "1"}, []),
         (
-            {"a": "2", "b": "x"},
+            Tags({"a": "2", "b": "x"}),
             {"a": "1", "c": "y"},
             [("it.a", "2", "1"), ("it.b", "x", None), ("it.c", None, "y")],
         ),

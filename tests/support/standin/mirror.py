@@ -55,9 +55,10 @@ class Mirror:
         for registry in _REGISTRIES:
             source = mirror / registry / "hashicorp" / name
             if source.is_dir():
-                target = self.folder / registry / "hashicorp" / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.symlink_to(source)
+                for version in source.iterdir():  # Terraform follows a link to the package alone
+                    target = self.folder / registry / "hashicorp" / name / version.name
+                    target.mkdir(parents=True)
+                    (target / this_platform()).symlink_to(version / this_platform())
                 versions = ", ".join(sorted(path.name for path in source.iterdir()))
                 self.ran[name] = f"hashicorp/{name} {versions}: the real one"
 
