@@ -53,6 +53,11 @@ class Objects:
         query = urlencode({"uploadType": "media", "name": name})
         self._behind("POST", f"/upload/storage/v1/b/{bucket}/o?{query}", content, {})
 
+    def forget(self, bucket: str, name: str) -> None:
+        """An object and its old versions go, as if they had never been."""
+        self._behind("DELETE", f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}", b"", {})
+        self.old[bucket] = [item for item in self.old[bucket] if item["name"] != name]
+
     # --- requests --------------------------------------------------------------------------------------
 
     def listed(self, asked: Asked, bucket: str) -> Answer:
