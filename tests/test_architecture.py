@@ -58,6 +58,7 @@ LAYERS = {
     "stacks": {
         "errors": 0,
         "credentials": 1,
+        "forks": 1,
         "state": 2,
         "secrets": 2,
         "connectors": 2,
@@ -80,7 +81,7 @@ LAYERS = {
 SDKS = {
     "boto3": "aws|s3",
     "botocore": "aws|s3",
-    "obstore": "s3|gcp|gcs|azure",
+    "obstore": "s3|gcp|gcs|azure|fast",
     "google": "gcp|gcs|google",
     "azure": "azure",
 }

@@ -73,7 +73,7 @@ class History:
                 raise self._no_artifact(name)
             shown = ", ".join(map(str, there[-10:]))
             raise ArtifactNotFoundError(
-                f"the artifact {name} has no version {version}", hint=f"there are: {shown}", name=name
+                f"the artifact {name} has no version {number}", hint=f"there are: {shown}", name=name
             )
         return found[0]
 

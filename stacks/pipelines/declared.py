@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import textwrap
 import types
@@ -84,14 +85,25 @@ def _annotation(function: Callable[..., Any]) -> Any:
     if not isinstance(raw, str):
         return raw
     try:
-        # Evaluated with what the function itself sees; its parameters' annotations do not matter here.
-        bare = types.SimpleNamespace(__annotations__={"return": raw}, __globals__=_names(function))
-        return typing.get_type_hints(bare, globalns=_names(function), include_extras=True)["return"]
+        # With what the function itself sees; its parameters' annotations do not matter here.
+        bare = types.SimpleNamespace(__annotations__={"return": raw})
+        names = _Names(_names(function))
+        return typing.get_type_hints(bare, globalns={}, localns=names, include_extras=True)["return"]
     except Exception as error:  # an annotation is an expression, and may raise anything
         raise PipelineError(
             f"the return annotation {raw!r} of the step {function.__name__} cannot be evaluated: {error}",
-            hint="import what it names at the top of the module, not for type checkers alone",
+            hint="write it as it would be evaluated, for example tuple[Annotated[int, 'a'], int]",
         ) from error
+
+
+class _Names(dict[str, Any]):
+    """What an annotation may name. What is not there is any type: only names of outputs matter here.
+
+    So a class made within the function that makes the step will do, and one imported for type checkers alone.
+    """
+
+    def __missing__(self, name: str) -> Any:
+        return getattr(builtins, name, Any)
 
 
 def _names(function: Callable[..., Any]) -> dict[str, Any]:

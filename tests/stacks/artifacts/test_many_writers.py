@@ -93,6 +93,7 @@ def test_twenty_writers_at_once_get_the_versions_one_to_twenty(client: Client, t
     assert client.get_artifact_version("n").version == "20"
 
 
+@pytest.mark.parametrize("client", ["disk", pytest.param("ceph", marks=pytest.mark.slow)], indirect=True)
 def test_two_runs_of_a_pipeline_at_once_do_not_disturb_each_other(client: Client, tmp_path: Path) -> None:
     program = tmp_path / "training.py"
     program.write_text(

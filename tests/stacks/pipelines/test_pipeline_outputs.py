@@ -90,8 +90,34 @@ def test_outputs_that_do_not_fit_are_told(
 
 def test_an_annotation_that_cannot_be_evaluated_is_told(workshop: Workshop) -> None:
     @step
-    def made() -> Nothing:  # type: ignore[name-defined] # noqa: F821 - that is the point
+    def made() -> Nothing.here:  # type: ignore[name-defined] # noqa: F821 - that is the point
         return 1
 
-    with pytest.raises(PipelineError, match="'Nothing' of the step made cannot be evaluated"):
+    with pytest.raises(PipelineError, match=r"'Nothing\.here' of the step made cannot be evaluated"):
         pipeline(name="p")(made)()
+
+
+def test_classes_that_the_annotation_cannot_see_do_not_matter(workshop: Workshop) -> None:
+    """A class within a function, or one for type checkers alone: what counts is how outputs are called."""
+
+    class Local(list[int]):
+        pass
+
+    @step
+    def one() -> Local:
+        return Local([1])
+
+    @step
+    def two() -> tuple[Annotated[Local, "a"], Annotated[OnlyForCheckers, "b"]]:  # type: ignore[name-defined] # noqa: F821
+        return Local([1]), 2
+
+    @pipeline
+    def p() -> None:
+        one()
+        two()
+
+    run = p()
+
+    assert {name: list(found.outputs) for name, found in run.steps.items()} == {
+        "one": ["output"], "two": ["a", "b"],
+    }  # fmt: skip
