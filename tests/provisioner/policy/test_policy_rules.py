@@ -12,7 +12,7 @@ from policy_samples import planned, policy, said, stack
 
 from provisioner.errors import PolicyDeniedError
 from provisioner.policy import judge_manifest, refuse_denied
-from provisioner.policy.granted import AWS_ACTIONS, ROLES
+from provisioner.policy.granted import AWS_ACTIONS, GRANTING, KNOWN, ROLES
 from provisioner.summary import Danger
 
 MODULES = Path(__file__).parents[3] / "modules"
@@ -241,6 +241,14 @@ def test_a_permission_that_the_modules_do_not_list(
 )
 def test_what_the_modules_list_may_be_granted(tmp_path: Path, details: dict[str, Any]) -> None:
     assert planned(tmp_path, "wider_permissions: deny", details) == []
+
+
+def test_every_resource_of_the_modules_that_grants_something_is_judged() -> None:
+    text = "".join(path.read_text() for path in MODULES.glob("*/*/*.tf"))
+    kinds = set(re.findall(r'^resource "(\w+)"', text, re.MULTILINE))
+
+    assert {kind for kind in kinds if any(word in kind for word in GRANTING)} <= KNOWN
+    assert {"aws_iam_role_policy", *ROLES} <= kinds
 
 
 def test_the_list_is_what_the_modules_say() -> None:
