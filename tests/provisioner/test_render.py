@@ -62,11 +62,18 @@ def test_terraform_fmt_has_nothing_to_say(sample: Manifest, tmp_path: Path) -> N
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_the_bytes_are_the_same_wherever_they_are_made(sample: Manifest, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("zone", "locale", "user"), [("Asia/Kathmandu", "C", "root"), ("Pacific/Chatham", "tr_TR.UTF-8", "nobody")]
+)
+def test_the_bytes_are_the_same_wherever_they_are_made(
+    sample: Manifest, tmp_path: Path, zone: str, locale: str, user: str
+) -> None:
+    """On another path, for another user, in another time zone and locale, with other hashes."""
     path = tmp_path / "elsewhere" / "stack.yaml"
     path.parent.mkdir()
     path.write_text(sample.model_dump_json(exclude_defaults=True))
-    other = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TZ": "Asia/Kathmandu", "LC_ALL": "C"}
+    other = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TZ": zone, "LC_ALL": locale, "LANG": locale}
+    other |= {"USER": user, "LOGNAME": user, "PYTHONHASHSEED": str(len(zone))}
     command = [sys.executable, "-m", "provisioner", "render", str(path), "-o", str(tmp_path / "out")]
     subprocess.run(command, cwd=path.parent, env=other, check=True, capture_output=True)
 
