@@ -16,7 +16,7 @@ from provisioner.errors import InputError, ManifestError
 
 @click.command(context_settings=ANYTHING)
 @free_arguments("[NAME] [--key=value]...")
-@click.option("-f", "--flavor", required=True, help="local or s3.")
+@click.option("-f", "--flavor", required=True, help="local, s3, gcp or azure.")
 @click.option("--no-verify", is_flag=True, help="Do not try out the store afterwards.")
 @yes_option
 @engine_options

@@ -178,8 +178,9 @@ def test_from_the_manifest_to_artifacts_and_back(azure: Azure) -> None:
     policy["properties"]["policy"]["rules"][0]["enabled"] = False
     gone = management.of_type("roleAssignments")[0]["id"].lower()
     del management.things[gone]
-    drifted = world.provision("drift", changed, expect=2)
-    assert "allow_nested_items_to_be_public" in drifted.said
+    for how in ((), ("--fast",)):
+        drifted = world.provision("drift", changed, *how, expect=2)
+        assert "allow_nested_items_to_be_public" in drifted.said
     assert told(world, changed, "--fast") == told(world, changed)
     world.provision("apply", changed, "-y")
     assert azure.account["properties"]["allowBlobPublicAccess"] is False
@@ -303,3 +304,20 @@ def test_strict_from_plan_to_destroy(azure: Azure) -> None:
     assert world.provision("plan", manifest, "--detailed-exitcode").code == 0
     world.provision("destroy", manifest, "-y")
     assert list(management.things) == [vault.lower()]
+
+
+@pytest.mark.slow
+def test_one_store_is_deployed_and_destroyed_by_its_name(azure: Azure) -> None:
+    world = azure.world
+    options = [f"--storage_account={ACCOUNT}", "--path=az://artifacts/team", "--region=westeurope"]
+    environment = {"AZURE_SUBSCRIPTION_ID": SUBSCRIPTION}
+
+    deployed = world.provision(
+        "artifact-store", "deploy", "az_store", "--flavor", "azure", *options, "-y", environment=environment
+    )
+
+    assert f"took --account={SUBSCRIPTION} from AZURE_SUBSCRIPTION_ID" in deployed.said
+    (record,) = world.state()["artifact_stores"]
+    assert (record["path"], record["config"]["account_name"]) == ("az://artifacts/team", ACCOUNT)
+    world.provision("artifact-store", "destroy", "az_store", "-y")
+    assert azure.management.things == {}

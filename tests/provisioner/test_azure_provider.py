@@ -176,6 +176,11 @@ def test_a_store_can_be_deployed_without_a_manifest() -> None:
     assert (manifest.provider, store.bucket, store.prefix) == ("azure", "artifacts", "team")
 
 
+def test_the_example_is_a_manifest_that_holds() -> None:
+    example = Path(__file__).resolve().parents[2] / "examples" / "azure" / "stack.yaml"
+    assert parse_manifest(example.read_text()).provider == "azure"
+
+
 # --- the Terraform root -------------------------------------------------------------------------------------
 
 EVERYTHING = azure(
