@@ -15,6 +15,7 @@ from provisioner.errors import InputError
 from provisioner.manifest import LoadedManifest
 from provisioner.manifest.extends import read_text
 from provisioner.manifest.tree import MapNode, ScalarNode
+from provisioner.policy.load import find_policy
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -49,6 +50,9 @@ def _inputs(loaded: LoadedManifest, git: _Git) -> set[str]:
     assets = assets_root()
     files = [Path(source.path) for source in loaded.sources]
     files.append(assets / "templates" / provider.template)
+    policy = find_policy(loaded.path.parent)
+    if policy is not None:
+        files.append(policy)
     inputs = {name for name in (git.inside(path) for path in files) if name is not None}
     for module in provider.modules.values():
         folder = git.inside(assets / "modules" / module)

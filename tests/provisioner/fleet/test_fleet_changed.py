@@ -106,6 +106,12 @@ def test_the_products_own_modules_count_where_they_lie_in_the_repository(
     assert names(since(repository)) == ["alone", "one", "two"]
 
 
+def test_a_policy_chooses_all_that_it_judges(repository: Folder) -> None:
+    repository.write("stacks/policy.yaml", "version: 1\nrules: {protected: warn}\n")
+
+    assert names(since(repository)) == ["alone", "one", "two"]
+
+
 def test_names_with_odd_characters_are_found(repository: Folder) -> None:
     repository.stack("stacks/sté äx\n.yaml", "odd")
 
