@@ -144,7 +144,7 @@ def load_targets(
     engine: Engine, targets: Sequence[str], overrides: Sequence[str], options: FleetOptions
 ) -> Chosen:
     """The same, where a target may also be the name of a stack that was applied."""
-    places = [target for target in targets if Path(target).exists()]
+    places = [target for target in targets if Path(target).exists() and not _means_stack(engine, target)]
     named = [load_target(engine, target, overrides) for target in targets if target not in places]
     chosen = load_places(places, overrides, options) if places else Chosen((), 0, ())
     stacks = (*chosen.stacks, *named)
@@ -152,6 +152,24 @@ def load_targets(
     if problems:
         raise ManifestError(problems, hint="name each stack once")
     return Chosen(stacks, chosen.unchanged, chosen.gone)
+
+
+def _means_stack(engine: Engine, target: str) -> bool:
+    """Whether a folder's name is that of an applied stack instead, for no stack lies in the folder.
+
+    Raises :class:`InputError` where it may be either.
+    """
+    path = Path(target)
+    if "/" in target or not path.is_dir() or target not in engine.state_file.read().deployments:
+        return False
+    try:
+        discover([path])
+    except InputError:
+        return True
+    raise InputError(
+        f"{target} is a folder of stacks, and a stack that was applied is called so, too",
+        hint=f"write ./{target} for the folder, and the stack's own file for the stack",
+    )
 
 
 # --- doing it -----------------------------------------------------------------------------------------

@@ -74,10 +74,14 @@ def test_a_directory_keeps_its_mode_and_its_files(world: World) -> None:
     folder = world.folder / "models"
     folder.mkdir(mode=0o755)
     (folder / "weights.bin").write_bytes(b"x")
-    done = world.provision("import", str(folder), "--store", "kept", "-y")
+    done = world.provision("import", str(folder), "-y")
     assert "mode 0755" in done.err
-    assert (world.registered(), oct(folder.stat().st_mode & 0o777)) == (["kept"], "0o755")
-    world.provision("destroy", "kept", "-y")
+    assert (world.registered(), oct(folder.stat().st_mode & 0o777)) == (["models"], "0o755")
+    (folder / "stack.yaml").write_text((world.folder / "models.yaml").read_text())
+    either = world.provision("destroy", "models", "-y", expect=3)
+    assert "a folder of stacks, and a stack that was applied is called so, too" in either.err
+    (folder / "stack.yaml").unlink()
+    world.provision("destroy", "models", "-y")
     assert (folder / "weights.bin").read_bytes() == b"x"
 
 
