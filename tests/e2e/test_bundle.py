@@ -16,6 +16,12 @@ from bundles import git, refused, resealed
 from world import World
 
 from provisioner.bundle import Record, read_bundle
+from provisioner.engine import Engine
+from provisioner.errors import StalePlanError
+from provisioner.manifest import load_manifest
+from provisioner.summary import Summary
+from provisioner.terraform.locate import locate
+from stacks.state import StateFile
 
 STORES = [{"name": "main", "protect": False}]
 
@@ -257,3 +263,26 @@ def test_where_signatures_are_required_nothing_else_is_applied(reviewed: World) 
 
     done = reviewed.provision("apply", "stack.yaml", "-y", environment=required, expect=6)
     assert "only signed bundles are applied here" in done.err
+
+
+def test_a_state_that_moves_on_while_somebody_is_asked(reviewed: World, any_terraform: Path | None) -> None:
+    """Between the check and the apply only Terraform can see it, under the lock of the state."""
+    state = json.loads(reviewed.terraform_state().read_text())
+
+    def agree_slowly(_summary: Summary) -> bool:
+        reviewed.terraform_state().write_text(json.dumps({**state, "serial": state["serial"] + 1}))
+        return True
+
+    engine = Engine(
+        state_file=StateFile(reviewed.environment["STACKS_STATE"]),
+        executable=locate(str(any_terraform) if any_terraform else None),
+        environ=reviewed.environment,
+    )
+    bundle = read_bundle(reviewed.folder / "reviewed.bundle")
+
+    with pytest.raises(StalePlanError, match="the state was changed while this waited"):
+        engine.apply_bundle(
+            load_manifest(reviewed.folder / "stack.yaml"), bundle, confirm=agree_slowly, any_commit=True
+        )
+
+    assert not (reviewed.workspace() / "journal.json").exists()
