@@ -118,9 +118,12 @@ def _drifted(change: ResourceChange) -> Iterator[str]:
         yield coloured(f"  - {name} is missing", "red")
         return
     yield coloured(f"  ~ {name}", "yellow")
-    for attribute in change.attributes:
-        found, applied = _value(attribute.before), _value(attribute.after)
-        yield f"      {attribute.path}: is {found}, was applied as {applied}"
+    yield from (f"      {drifted_text(attribute)}" for attribute in change.attributes)
+
+
+def drifted_text(change: AttributeChange) -> str:
+    """What an attribute is, and what it was applied as."""
+    return f"{change.path}: is {_value(change.before)}, was applied as {_value(change.after)}"
 
 
 def _value(value: Any) -> str:
