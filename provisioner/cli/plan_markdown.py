@@ -15,7 +15,7 @@ from itertools import groupby
 import jinja2
 
 from provisioner.assets import templates_root
-from provisioner.cli.show import attribute_text, counts_text, resource_text
+from provisioner.cli.show import attribute_text, counts_text, drifted_text, resource_text
 from provisioner.manifest.text import is_hidden
 from provisioner.summary import Danger, ResourceChange, Summary
 
@@ -210,7 +210,16 @@ def _lines(summary: Summary) -> Iterator[str]:
     for (kind, component), group in groupby(ordered, key=lambda change: (change.kind, change.component)):
         yield f"  {kind} {component}" if kind else "  the stack itself"
         for change in group:
-            yield from _change(change)
+            yield from _drifted(change) if summary.operation == "drift" else _change(change)
+
+
+def _drifted(change: ResourceChange) -> Iterator[str]:
+    """A resource that is no longer as it was applied; what an apply would create is missing now."""
+    if change.action == "create":
+        yield f"-   {_visible(resource_text(change))} is missing"
+        return
+    yield f"!   {_visible(resource_text(change))}"
+    yield from (f"!       {_visible(drifted_text(attribute))}" for attribute in change.attributes)
 
 
 def _change(change: ResourceChange) -> Iterator[str]:

@@ -234,3 +234,21 @@ def test_even_what_matters_is_cut_before_it_is_too_long() -> None:
 
     assert len(text) <= 9000
     assert "left out" in text or "Cut here" in text
+
+
+def test_drift_says_what_is_and_what_was_applied() -> None:
+    off = AttributeChange("status", "Suspended", "Enabled")
+    drift = (
+        change("aws_s3_bucket_versioning.this", "update", off),
+        change("aws_s3_bucket_policy.this", "create"),
+    )
+    text = plan_markdown(
+        [summary(operation="drift", changes=(), drift=drift, grants=(), deviations=("main: x",))]
+    )
+
+    assert "## Drift of `demo`\n" in text
+    assert '!       status: is "Suspended", was applied as "Enabled"' in text
+    assert "-   aws_s3_bucket_policy.this is missing" in text
+    assert "! main: x" in text
+    clean = plan_markdown([summary(operation="drift", changes=(), grants=())])
+    assert "No drift: everything is as it was applied." in clean
