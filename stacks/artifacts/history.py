@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TypeVar
+from datetime import datetime
 
 from stacks.artifacts import layout
 from stacks.artifacts.filters import Filter, any_of, lower_bound, matcher
-from stacks.artifacts.models import ArtifactVersion, Page, PipelineRun
+from stacks.artifacts.models import ArtifactVersion, Page
 from stacks.artifacts.names import check_name
-from stacks.artifacts.records import ArtifactRecord, Ref, RunRecord, parse_artifact, parse_run
+from stacks.artifacts.reading import may_be_since, page_of
+from stacks.artifacts.records import ArtifactRecord, Ref, parse_artifact
+from stacks.artifacts.runs import RunHistory
 from stacks.errors import (
     ArtifactInUseError,
     ArtifactNotFoundError,
@@ -21,16 +22,9 @@ from stacks.errors import (
     NewerRecordError,
 )
 from stacks.materializers import ArtifactFiles
-from stacks.stores.base import BaseArtifactStore
 from stacks.stores.parallel import run_all
-from stacks.stores.types import FileStat
-
-R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
-
-# What the service says was written before a time cannot have been made after it; clocks differ, though.
-_SKEW = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +36,8 @@ class Artifact:
     versions: int
 
 
-class History:
+class History(RunHistory):
     """The records of one artifact store."""
-
-    def __init__(self, store: BaseArtifactStore) -> None:
-        self.store = store
-
-    def at(self, key: str) -> str:
-        """The full path of a key."""
-        return f"{self.store.path}/{key}"
 
     # ---- artifact versions ----------------------------------------------------------------------------
 
@@ -147,7 +134,7 @@ class History:
             if all(test(one.record) for test in tests)
         ]
         found.sort(key=lambda one: (one.created, one.name, one.number), reverse=True)
-        return _page(found, page, size)
+        return page_of(found, page, size)
 
     def artifacts(self, name: Filter = None) -> list[Artifact]:
         """The artifacts of the store by name; reads no record."""
@@ -166,7 +153,7 @@ class History:
                 Ref(one, number)
                 for found in self._scanned(f"{layout.ARTIFACTS}/{one}")
                 if (number := layout.number_in(found.path.rpartition("/")[2])) is not None
-                and (since is None or found.modified is None or found.modified >= since - _SKEW)
+                and may_be_since(found, since)
             ]
 
         return [ref for some in run_all(numbers, names, workers=self.store.WORKERS) for ref in some]
@@ -196,13 +183,6 @@ class History:
         self._remove(self.at(layout.record(*record.ref)))
         self.remove_tree(record.path)
 
-    def remove_tree(self, key: str) -> None:
-        """Remove a folder, if it is there."""
-        try:
-            self.store.rmtree(self.at(key))
-        except FileNotFoundError:
-            return
-
     def verify(self, record: ArtifactRecord) -> None:
         """Compare all files with their record; raises DamagedArtifactError."""
         files = ArtifactFiles(self.store, self.at(record.path), record.files)
@@ -226,142 +206,6 @@ class History:
             return False
         return True
 
-    # ---- runs -----------------------------------------------------------------------------------------
-
-    def run(self, pipeline: str, name: str | None = None) -> PipelineRun:
-        """A run of a pipeline by its name or id; without one the latest run of the pipeline.
-
-        A run's name alone will do where no pipeline is called so.
-
-        Raises:
-            ArtifactNotFoundError: there is no such pipeline or run.
-        """
-        pipeline = check_name(pipeline, "a pipeline")
-        if name is not None:
-            try:
-                path = self.at(layout.run(pipeline, check_name(name, "a run")))
-                return PipelineRun(self, parse_run(self._read(path), path))
-            except FileNotFoundError:
-                found = [run for run in self._runs_of([pipeline]) if run.id == name]
-        else:
-            found = self._runs_of([pipeline]) or list(self.runs(name=f"equals:{pipeline}"))
-        if found:
-            return max(found, key=lambda run: run.created)
-        known = self._listed(layout.RUNS)
-        if pipeline in known and name is not None:
-            raise ArtifactNotFoundError(
-                f"the pipeline {pipeline} has no run {name}",
-                hint=f"list them: provision pipeline runs list --pipeline={pipeline}",
-                name=name,
-            )
-        raise ArtifactNotFoundError(
-            f"the store {self._shown()} has no runs of a pipeline {pipeline}",
-            hint=f"it has runs of: {', '.join(known[:20])}" if known else "nothing has run on it yet",
-            name=pipeline,
-        )
-
-    def runs(
-        self,
-        *,
-        pipeline: Filter = None,
-        name: Filter = None,
-        status: Filter = None,
-        created: Filter = None,
-        tag: Filter = None,
-        page: int = 1,
-        size: int | None = None,
-    ) -> Page[PipelineRun]:
-        """The runs that pass all filters, the newest first."""
-        wanted = matcher(pipeline, str, "pipeline")
-        named, made = matcher(name, str, "name"), matcher(created, datetime, "created")
-        in_status, tagged = matcher(status, str, "status"), any_of(tag, "tag")
-        found = [
-            run
-            for run in self._runs_of(
-                [one for one in self._listed(layout.RUNS) if wanted(one)], named, damaged=True
-            )
-            if in_status(run.status) and made(run.created) and tagged(run.tags)
-        ]
-        found.sort(key=lambda run: (run.created, run.name), reverse=True)
-        return _page(found, page, size)
-
-    def runs_referring(self, ref: Ref) -> list[PipelineRun]:
-        """The runs that made, took from the cache or were given an artifact version."""
-        runs = self._runs_of(self._listed(layout.RUNS))
-        return [run for run in runs if ref in run.record.references()]
-
-    def run_records(self) -> list[tuple[RunRecord, FileStat]]:
-        """All runs, each with what the store says of its record."""
-        return [
-            (record, stat)
-            for pipeline in self._listed(layout.RUNS)
-            for record, stat in self._run_records(pipeline)
-        ]
-
-    def delete_run(self, pipeline: str, name: str) -> RunRecord:
-        """Forget a run; the artifacts it made stay until `artifact prune`."""
-        record = self.run(pipeline, name).record
-        self._remove(self.at(layout.run(pipeline, record.name)))
-        return record
-
-    def _runs_of(
-        self,
-        pipelines: Iterable[str],
-        named: Callable[[str], bool] = lambda _: True,
-        *,
-        damaged: bool = False,
-    ) -> list[PipelineRun]:
-        return [
-            PipelineRun(self, record)
-            for one in pipelines
-            for record, _ in self._run_records(one, named, damaged=damaged)
-        ]
-
-    def _run_records(
-        self, pipeline: str, named: Callable[[str], bool] = lambda _: True, *, damaged: bool = False
-    ) -> list[tuple[RunRecord, FileStat]]:
-        def read(stat: FileStat) -> tuple[RunRecord, FileStat] | None:
-            try:
-                return parse_run(self._read(stat.path), stat.path), stat
-            except FileNotFoundError:
-                return None  # deleted since it was listed
-            except (DamagedArtifactError, NewerRecordError) as error:
-                if not damaged:
-                    raise
-                logger.warning("left out: %s", error)
-                return None
-
-        files = [
-            stat
-            for stat in self._scanned(f"{layout.RUNS}/{pipeline}")
-            if stat.path.endswith(layout.SUFFIX)
-            and named(stat.path.rpartition("/")[2].removesuffix(layout.SUFFIX))
-        ]
-        return [one for one in run_all(read, files, workers=self.store.WORKERS) if one is not None]
-
-    # ---- the store ------------------------------------------------------------------------------------
-
-    def _read(self, path: str) -> bytes:
-        return self.store.read_many([path])[0]
-
-    def _remove(self, path: str) -> None:
-        try:
-            self.store.remove(path)
-        except FileNotFoundError:
-            return  # somebody else was faster
-
-    def _listed(self, key: str) -> list[str]:
-        try:
-            return self.store.listdir(self.at(key))
-        except FileNotFoundError:
-            return []
-
-    def _scanned(self, key: str) -> list[FileStat]:
-        try:
-            return self.store.scan(self.at(key))
-        except FileNotFoundError:
-            return []
-
     def _numbers(self, name: str) -> list[int]:
         found = (layout.number_in(one) for one in self._listed(f"{layout.ARTIFACTS}/{name}"))
         return [number for number in found if number is not None]
@@ -382,19 +226,9 @@ class History:
             name=name,
         )
 
-    def _shown(self) -> str:
-        return self.store.name or self.store.path
-
 
 def _by_producer(what: str, test: Callable[[str], bool]) -> Callable[[ArtifactRecord], bool]:
     def passes(record: ArtifactRecord) -> bool:
         return record.producer is not None and test(getattr(record.producer, what))
 
     return passes
-
-
-def _page(found: list[R], page: int, size: int | None) -> Page[R]:
-    if page < 1 or (size is not None and size < 1):
-        raise InvalidValueError("page and size begin at 1")
-    shown = found if size is None else found[(page - 1) * size : page * size]
-    return Page(shown, len(found), page, size)

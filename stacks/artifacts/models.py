@@ -14,6 +14,7 @@ from stacks.materializers.registry import materializer_named
 
 if TYPE_CHECKING:
     from stacks.artifacts.history import History
+    from stacks.artifacts.runs import RunHistory
 
 T = TypeVar("T")
 
@@ -266,7 +267,7 @@ class StepRun:
 class PipelineRun:
     """One run of a pipeline."""
 
-    def __init__(self, history: History, record: RunRecord) -> None:
+    def __init__(self, history: RunHistory, record: RunRecord) -> None:
         self.history = history
         self.record = record
         self.steps = {name: StepRun(self, step) for name, step in record.steps.items()}

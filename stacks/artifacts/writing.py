@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import threading
 import uuid
 import weakref
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from stacks.artifacts import layout
 from stacks.artifacts.machine import this_process
 from stacks.artifacts.records import ArtifactRecord, Claim, Producer, artifact_json, claim_json, now
 from stacks.errors import MaterializerError, StorePermissionError
+from stacks.forks import ProcessLock
 from stacks.materializers import ArtifactFiles, BaseMaterializer, Declined, FileDigest
 from stacks.materializers.classes import reference
 from stacks.materializers.registry import candidates, name_of
@@ -24,7 +24,7 @@ from stacks.stores.opening import OpeningStore
 logger = logging.getLogger(__name__)
 
 _TRIES = 8  # numbers tried one after the other before the claims are listed again
-_lock = threading.Lock()
+_lock = ProcessLock()
 _last: weakref.WeakKeyDictionary[BaseArtifactStore, dict[str, int]] = weakref.WeakKeyDictionary()
 
 
@@ -119,14 +119,14 @@ def _claim(store: BaseArtifactStore, name: str, place: tuple[str, str], producer
             continue
         except StorePermissionError as error:
             raise refused(error, f"the artifact {name} cannot be stored") from error
-        with _lock:
+        with _lock.now:
             known[name] = max(number, known.get(name, 0))
         return claim
 
 
 def _known(store: BaseArtifactStore) -> dict[str, int]:
     """The highest numbers that this process has seen; claims are never removed, so none below is free."""
-    with _lock:
+    with _lock.now:
         return _last.setdefault(store, {})
 
 

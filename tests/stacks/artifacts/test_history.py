@@ -13,7 +13,7 @@ from sample_pipeline import training_pipeline
 from workshop import Workshop
 
 from stacks import save_artifact
-from stacks.artifacts import layout
+from stacks.artifacts import layout, runs
 from stacks.artifacts.filters import matcher
 from stacks.errors import (
     ArtifactInUseError,
@@ -289,3 +289,22 @@ def test_an_artifact_that_was_changed_is_not_loaded(workshop: Workshop) -> None:
     path.unlink()
     with pytest.raises(DamagedArtifactError, match="is recorded, and not there"):
         version.load()
+
+
+def test_the_latest_run_is_found_without_reading_all(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        training_pipeline.with_options(run_name=f"run{number}")()
+        old = (TEN + timedelta(days=number - 300)).timestamp()
+        if number < 20:
+            path = layout.run("training_pipeline", f"run{number}")
+            edit(workshop, path, created=datetime.fromtimestamp(old, UTC).isoformat())
+            os.utime(workshop.root / path, (old, old))
+    read: list[str] = []
+    parse = runs.parse_run
+    monkeypatch.setattr(runs, "parse_run", lambda text, where: (read.append(where), parse(text, where))[1])
+
+    assert workshop.client.get_pipeline_run("training_pipeline").name == "run29"
+    assert len(read) < 30
+    assert workshop.client.list_pipeline_runs(created="gte:2026-11-20").total == 10
