@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 from stacks.credentials import AzureCredentials, CachedCredentials
 from stacks.errors import CredentialsMissingError, StoreConfigError
@@ -143,8 +144,50 @@ class LiveToken:
 
     def get_token(self, *_scopes: str, **_: Any) -> Any:
         """The token in force, for any scope: it was issued for storage."""
-        from azure.core.credentials import AccessToken
+        return _access_token(self._current())
 
-        now = self._current()
-        expires = int(now.expires_at.timestamp()) if now.expires_at else 2**31
-        return AccessToken(now.token or "", expires)
+
+def adlfs_options(url: str, now: AzureCredentials) -> dict[str, Any]:
+    """What adlfs takes for the account at ``url``; an address of its own fits in a connection string only."""
+    parts = urlsplit(url)
+    name, _, domain = (parts.hostname or "").partition(".")
+    if parts.scheme == "https" and not parts.port and not parts.path and domain.startswith("blob."):
+        held = {"account_key": now.account_key, "sas_token": now.sas_token}
+        options: dict[str, Any] = {key: value for key, value in held.items() if value}
+        if now.token:
+            options["credential"] = AsyncToken(now)
+        if domain != "blob.core.windows.net":
+            options["account_host"] = parts.hostname
+        return {"account_name": name, **options}
+    if now.token:
+        return {"account_name": name, "account_host": parts.netloc, "credential": AsyncToken(now)}
+    name = parts.path.strip("/") or name
+    secret = f"AccountKey={now.account_key}" if now.account_key else f"SharedAccessSignature={now.sas_token}"
+    return {"connection_string": f"AccountName={name};{secret};BlobEndpoint={url};"}
+
+
+@dataclass(frozen=True)
+class AsyncToken:
+    """The asynchronous TokenCredential that adlfs wants; it holds the token of one moment."""
+
+    held: AzureCredentials
+
+    async def get_token(self, *_scopes: str, **_: Any) -> Any:
+        """The token, for any scope: it was issued for storage."""
+        return _access_token(self.held)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _access_token(now: AzureCredentials) -> Any:
+    from azure.core.credentials import AccessToken
+
+    expires = int(now.expires_at.timestamp()) if now.expires_at else 2**31
+    return AccessToken(now.token or "", expires)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -85,6 +86,13 @@ def authorities() -> str | None:
     """The file of certificate authorities that requests, under both SDKs, is told to trust."""
     named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     return named if named and Path(named).is_file() else None
+
+
+def tls() -> ssl.SSLContext:
+    """What requests would trust."""
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    return ssl.create_default_context(cafile=authorities() or DEFAULT_CA_BUNDLE_PATH)
 
 
 def is_straight() -> bool:

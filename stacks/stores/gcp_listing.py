@@ -8,7 +8,6 @@ page than the service takes to send it. So the page is read here, and the SDK is
 from __future__ import annotations
 
 import json
-import ssl
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -46,7 +45,7 @@ class Listings:
         self._bucket, self._credentials = bucket, credentials
         name = quote(bucket.name, safe="")
         self._url = f"{endpoint.rstrip('/') or GOOGLE}/storage/v1/b/{name}/o"
-        self._connections = Connections(fast.READ_TIMEOUT, _tls) if fast.is_straight() else None
+        self._connections = Connections(fast.READ_TIMEOUT, fast.tls) if fast.is_straight() else None
 
     def describe(self, name: str) -> File | None:
         """What is known of a file, or None when there is none (or no bucket)."""
@@ -113,10 +112,3 @@ def _file(item: dict[str, Any]) -> File:
 
 def _from_sdk(blob: Any) -> File:
     return File(blob.name, blob.size or 0, blob.updated, str(blob.generation))
-
-
-def _tls() -> ssl.SSLContext:
-    """As requests verifies, which the SDK is built on."""
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH
-
-    return ssl.create_default_context(cafile=fast.authorities() or DEFAULT_CA_BUNDLE_PATH)
