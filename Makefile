@@ -6,6 +6,9 @@ CHECKOV := .venv-checkov
 PEERS := .venv-peers
 ZENML := 0.98.0
 BIN := $(VENV)/bin
+# Test files run side by side, each in one process from its first test to its last.
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 INSTALL := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --editable
 
 .PHONY: help demo demo-aws test test-all services lint types bench clean
@@ -39,11 +42,16 @@ $(CHECKOV)/.ready: Makefile
 	$(CHECKOV)/bin/python -m pip --disable-pip-version-check install --quiet checkov==3.3.30
 	@touch $@
 
-test: $(VENV)/.ready $(CHECKOV)/.ready ## the default tests
-	$(BIN)/python -m pytest -m 'not slow'
+# An emulator of Azure's storage. Without npm the tests that need it are skipped, and say so.
+$(VENV)/.azurite: $(VENV)/.ready
+	-npm install --silent --no-audit --no-fund --prefix $(VENV)/azurite azurite@3
+	@touch $@
 
-test-all: $(VENV)/.ready $(CHECKOV)/.ready services ## all tests, the slow ones too
-	$(BIN)/python -m pytest
+test: $(VENV)/.ready $(VENV)/.azurite $(CHECKOV)/.ready ## the default tests
+	$(PYTEST) -m 'not slow'
+
+test-all: $(VENV)/.ready $(VENV)/.azurite $(CHECKOV)/.ready services ## all tests, the slow ones too
+	$(PYTEST)
 
 services: ## the servers that slow tests and benchmarks start: Ceph's gateway and nginx
 	tests/support/install-services.sh .venv-services.log
