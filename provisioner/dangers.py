@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from provisioner.catalog import PROVIDERS
@@ -92,6 +92,22 @@ _POLICIES: Mapping[str, tuple[str, str, tuple[str, ...], str]] = {
 }
 
 
+# Resources that each give one thing to an identity: the attribute that says what, the danger, its words.
+_GIVING: Mapping[str, tuple[str, str, str]] = {
+    "google_storage_bucket_iam_member": ("role", "permissions", "is given the role"),
+    "azurerm_role_assignment": ("role_definition_name", "permissions", "is given the role"),
+    "google_service_account_iam_member": ("member", "trust", "is now also trusted to"),
+    "azuread_application_federated_identity_credential": ("subject", "trust", "is now also trusted to"),
+}
+_IDENTITIES = frozenset({"google_service_account", "azurerm_user_assigned_identity", "azuread_application"})
+_NARROW = frozenset({"roles/storage.objectViewer", "Storage Blob Data Reader"})
+
+
+def needs_details(planned: Sequence[Change], known: Collection[str]) -> bool:
+    """Whether the details of a plan are needed to judge what it gives to identities that are there."""
+    return any(_gives_more(planned, known))
+
+
 def dangers(
     manifest: Manifest,
     before: Manifest | None,
@@ -99,13 +115,19 @@ def dangers(
     details: Mapping[str, Any] | None,
     *,
     operation: str,
+    known: Collection[str] = (),
 ) -> list[Danger]:
-    """Everything of the kind, the worst first. ``before`` is the manifest as it was applied last."""
+    """Everything of the kind, the worst first.
+
+    ``before`` is the manifest as it was applied last, ``known`` the components that the state holds something
+    of: what a new connector is given stands among the permissions that are granted.
+    """
     changes = {item["address"]: item["change"] for item in (details or {}).get("resource_changes", ())}
     found = [*_lost(planned, manifest)]
     if operation != "destroy":
         gone = {danger.component for danger in found}
         found += _in_plan(planned, changes, gone)
+        found += _given(planned, changes, known)
         found += _in_manifest(before, manifest) if before is not None else ()
     order = {kind: index for index, kind in enumerate(Danger.KINDS)}
     return sorted(dict.fromkeys(found), key=lambda danger: order[danger.kind])
@@ -145,6 +167,29 @@ def _in_plan(planned: Sequence[Change], changes: Mapping[str, Any], gone: Iterab
             added = sorted(_statements(new.get(attribute), keys) - _statements(old.get(attribute), keys))
             if added:
                 yield Danger(kind, component, f"{words}: {', '.join(added)}")
+
+
+def _gives_more(planned: Sequence[Change], known: Collection[str]) -> Iterator[Change]:
+    """What is given to an identity that is there already."""
+    made = {
+        split_address(change.address)[1]
+        for change in planned
+        if change.type in _IDENTITIES and change.action == "create"
+    }
+    for change in planned:
+        given = change.type in _GIVING and change.action in {"create", "replace"}
+        component = split_address(change.address)[1]
+        if given and component in known and component not in made:
+            yield change
+
+
+def _given(planned: Sequence[Change], changes: Mapping[str, Any], known: Collection[str]) -> Iterator[Danger]:
+    for change in _gives_more(planned, known):
+        attribute, kind, words = _GIVING[change.type]
+        value = changes.get(change.address, {})
+        old, new = _at(value.get("before"), attribute), _at(value.get("after"), attribute)
+        if new is not None and new != old and not (old is not None and new in _NARROW):
+            yield Danger(kind, split_address(change.address)[1], f"{words} {new}")
 
 
 def _at(value: Any, path: str) -> Any:

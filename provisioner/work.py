@@ -12,7 +12,7 @@ from typing import Any
 
 from provisioner import register
 from provisioner.catalog import PROVIDERS
-from provisioner.dangers import dangers
+from provisioner.dangers import dangers, needs_details
 from provisioner.errors import (
     CredentialsError,
     LockedError,
@@ -23,7 +23,7 @@ from provisioner.errors import (
 )
 from provisioner.journal import Intent, Journal, close_journal, now
 from provisioner.manifest import LoadedManifest, Manifest, dump_manifest, parse_manifest
-from provisioner.summary import Summary, summarise
+from provisioner.summary import Summary, split_address, summarise
 from provisioner.terraform.runner import ProcessId
 from provisioner.terraform.session import PlanOutcome, Session
 from provisioner.terraform.stream import Change, StreamResult
@@ -114,7 +114,9 @@ class Work:
 
     def summarise(self, outcome: PlanOutcome, **facts: Any) -> Summary:
         """The plan in words. Terraform is asked for details where the stream has too few."""
-        unclear = any(_needs_details(change) for change in outcome.stream.planned)
+        planned = outcome.stream.planned
+        known = self._known_components()
+        unclear = any(_needs_details(change) for change in planned) or needs_details(planned, known)
         details = self.details if unclear else None
         account = self.account()
         names = self.cloud.identifiers(account)
@@ -126,11 +128,17 @@ class Work:
                 outcome.stream.planned,
                 details,
                 operation=operation,
+                known=known,
             )
             if operation != "drift"
             else ()
         )
         return summarise(self.manifest, account, outcome, details, names=names, dangers=risky, **facts)
+
+    def _known_components(self) -> frozenset[str]:
+        """The stores and connectors that the state holds something of."""
+        facts = self.workspace.state_facts()
+        return frozenset(split_address(address)[1] for address in facts.addresses) if facts else frozenset()
 
     def apply(self, operation: str, outcome: PlanOutcome) -> dict[str, Any]:
         """Apply the saved plan under the journal's eye; the outputs."""

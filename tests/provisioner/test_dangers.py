@@ -8,7 +8,7 @@ from typing import Any
 import manifests
 import pytest
 
-from provisioner.dangers import dangers
+from provisioner.dangers import dangers, needs_details
 from provisioner.summary import Danger
 from provisioner.terraform.stream import Change
 
@@ -124,11 +124,12 @@ def planned(*changes: tuple[str, str, Any, Any], operation: str = "apply") -> li
     """The dangers of a plan: resource and action, before and after."""
     told, details = [], []
     for resource, action, before, after in changes:
-        address = f"module.{'connector' if 'iam' in resource else 'store'}_main.{resource}.this[0]"
+        kind = "connector" if "iam" in resource or "role" in resource else "store"
+        address = f"module.{kind}_main.{resource}.this[0]"
         told.append(Change(address, resource, action))
         details.append({"address": address, "change": {"before": before, "after": after}})
     manifest = manifests.aws()
-    return dangers(manifest, None, told, {"resource_changes": details}, operation=operation)
+    return dangers(manifest, None, told, {"resource_changes": details}, operation=operation, known={"main"})
 
 
 @pytest.mark.parametrize("action", ["delete", "replace"])
@@ -215,6 +216,38 @@ def test_principals_that_a_role_did_not_trust() -> None:
 
     (danger,) = planned(("aws_iam_role", "update", before, after))
     assert (danger.kind, danger.text) == ("trust", "is now also trusted to: arn:aws:iam::123456789012:root")
+
+
+@pytest.mark.parametrize(
+    ("resource", "attribute", "value", "kind"),
+    [
+        ("google_storage_bucket_iam_member", "role", "roles/storage.objectUser", "permissions"),
+        ("azurerm_role_assignment", "role_definition_name", "Storage Blob Data Contributor", "permissions"),
+        ("google_service_account_iam_member", "member", "user:a@example.com", "trust"),
+    ],
+)
+def test_what_is_given_to_an_identity_that_is_there(
+    resource: str, attribute: str, value: str, kind: str
+) -> None:
+    given = (resource, "create", None, {attribute: value})
+
+    (danger,) = planned(given)
+    assert (danger.kind, danger.text.endswith(value)) == (kind, True)
+    assert planned((resource, "replace", {attribute: value}, {attribute: value})) == []
+    told = Change(f"module.connector_main.{resource}.x", resource, "create")
+    assert needs_details([told], {"main"})
+    # What is new, or made in the same plan, is granted as a whole; that is among the permissions.
+    assert not needs_details([told], {"other"})
+    made = Change("module.connector_main.google_service_account.this", "google_service_account", "create")
+    assert not needs_details([made, told], {"main"})
+
+
+def test_a_narrower_role_in_the_place_of_a_wider_one_is_no_danger() -> None:
+    user, viewer = ({"role": f"roles/storage.object{name}"} for name in ("User", "Viewer"))
+
+    assert planned(("google_storage_bucket_iam_member", "replace", user, viewer)) == []
+    (danger,) = planned(("google_storage_bucket_iam_member", "replace", viewer, user))
+    assert danger.text == "is given the role roles/storage.objectUser"
 
 
 def test_the_worst_stands_first() -> None:
