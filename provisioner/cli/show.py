@@ -102,7 +102,8 @@ def _change_lines(changes: tuple[ResourceChange, ...]) -> Iterator[str]:
 
 def resource_text(change: ResourceChange) -> str:
     """A resource and, where it is known, its name in the cloud."""
-    name = f"  {change.identifier}" if change.identifier else ""
+    # Of a path, such as Azure names things by, the last part is the name.
+    name = f"  {change.identifier.rpartition('/')[2]}" if change.identifier else ""
     return f"{change.resource}{name}"
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import islice
 from typing import Any
+from urllib.parse import quote
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.storage import StorageManagementClient
@@ -28,6 +29,7 @@ _PROBES = ".probe-"
 _PUBLIC = ".blob.core.windows.net"
 _FORBIDDEN = 403
 _SUBSCRIPTIONS_API = "2022-12-01"
+_RESOURCES_API = "2021-04-01"
 _VERSIONS = {
     "azurerm_resource_group": "2021-04-01",
     "azurerm_storage_account": "2023-05-01",
@@ -35,6 +37,8 @@ _VERSIONS = {
     "azurerm_storage_management_policy": "2023-05-01",
     "azurerm_user_assigned_identity": "2023-01-31",
     "azurerm_private_endpoint": "2023-11-01",
+    "azurerm_log_analytics_workspace": "2022-10-01",
+    "azurerm_monitor_diagnostic_setting": "2021-05-01-preview",
     "azurerm_role_assignment": "2022-04-01",
 }
 """The versions of the interface in which what the modules make is asked for."""
@@ -105,7 +109,7 @@ class Azure:
         names: dict[str, str] = {}
         for store in self._manifest.artifact_stores:
             if not store.existing:
-                names |= dict(azure_names.of_store(store, self._place(store)))
+                names |= dict(azure_names.of_store(store, self._place(store), self._vault_of(store)))
         for connector in PROVIDERS["azure"].identities(self._manifest):
             places = [
                 self._place(store)
@@ -194,6 +198,16 @@ class Azure:
         found = self._account_of(account)
         return str(found.id).split("/")[4] if found is not None else None
 
+    def _vault_of(self, store: ArtifactStore) -> str | None:
+        """The resource id of the vault with a store's key."""
+        if store.encryption.kms_key is None:
+            return None
+        name, _ = azure_names.key_of(store)
+        wanted = f"resourceType eq 'Microsoft.KeyVault/vaults' and name eq '{name}'"
+        path = f"/subscriptions/{self._subscription}/resources?$filter={quote(wanted)}"
+        with translated(f"looking for the key vault {name}"):
+            return next((str(item["id"]) for item in self._management.listed(path, _RESOURCES_API)), None)
+
     def _account_of(self, name: str) -> Any:
         """An account by its name: where the manifest puts it, else wherever it is in the subscription."""
         accounts = self._storage.storage_accounts
@@ -243,7 +257,9 @@ class Azure:
 
     def _is_orphan(self, intent: Intent, since: datetime) -> bool:
         version = _VERSIONS.get(intent.type)
-        found = self._management.ask("GET", intent.identifier or "", version) if version else None
+        # A diagnostic setting is named by Terraform as TARGET|NAME.
+        path = (intent.identifier or "").replace("|", "/providers/Microsoft.Insights/diagnosticSettings/")
+        found = self._management.ask("GET", path, version) if version else None
         if found is None:
             return False
         properties = found.get("properties") or {}

@@ -19,6 +19,7 @@ class Lies:
     resource_group: str
     account: str
     container: str
+    generated: str
 
     @property
     def account_id(self) -> str:
@@ -49,11 +50,15 @@ def place(manifest: Manifest, store: ArtifactStore, resource_group: str | None =
         resource_group=resource_group or store.resource_group or generated,
         account=store.storage_account or letters + generated[-10:],
         container=store.bucket or generated,
+        generated=generated,
     )
 
 
-def of_store(store: ArtifactStore, lies: Lies) -> Iterator[tuple[str, str]]:
-    """The address and the resource id of everything that a store's module makes."""
+def of_store(store: ArtifactStore, lies: Lies, vault: str | None) -> Iterator[tuple[str, str]]:
+    """The address and the resource id of everything that a store's module makes.
+
+    ``vault`` is the resource id of the vault that holds its key, where that is known.
+    """
     here = f"module.store_{store.name}"
     group = f"/subscriptions/{lies.subscription}/resourceGroups/{lies.resource_group}"
     if store.resource_group is None:
@@ -67,9 +72,27 @@ def of_store(store: ArtifactStore, lies: Lies) -> Iterator[tuple[str, str]]:
     if store.encryption.kms_key is not None:
         identity = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{lies.account}-key"
         yield f"{here}.azurerm_user_assigned_identity.encryption[0]", identity
+        if vault is not None:
+            key = f"{vault}/keys/{key_of(store)[1]}"
+            name = uuid.uuid5(uuid.NAMESPACE_URL, f"{lies.account_id}#encryption")
+            yield (
+                f"{here}.azurerm_role_assignment.encryption[0]",
+                f"{key}/providers/Microsoft.Authorization/roleAssignments/{name}",
+            )
+    if store.profile == "strict":
+        log = f"{group}/providers/Microsoft.OperationalInsights/workspaces/{lies.generated}"
+        yield f"{here}.azurerm_log_analytics_workspace.this[0]", log
+        logged = f"{lies.account_id}/blobServices/default"
+        yield f"{here}.azurerm_monitor_diagnostic_setting.blob[0]", f"{logged}|access"
     if store.private_endpoint_subnet is not None:
         endpoint = f"{group}/providers/Microsoft.Network/privateEndpoints/{lies.account}-blob"
         yield f"{here}.azurerm_private_endpoint.blob[0]", endpoint
+
+
+def key_of(store: ArtifactStore) -> tuple[str, str]:
+    """The names of the vault and of the key in it: https://VAULT.vault.azure.net/keys/NAME[/VERSION]."""
+    parts = (store.encryption.kms_key or "").split("/")
+    return parts[2].split(".")[0], parts[4]
 
 
 def of_connector(manifest: Manifest, connector: Connector, stores: list[Lies]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ AZURE_AUTHORITY_HOST for Entra ID, PROVISION_AZURE_MANAGEMENT_URL and PROVISION_
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ from azure.identity import (
 )
 
 from provisioner.errors import CredentialsError, UpstreamError
+
+# It warns of each source of credentials that has none; what it has tried is in the error that we tell.
+logging.getLogger("azure.identity").setLevel(logging.ERROR)
 
 MANAGEMENT = "https://management.azure.com"
 GRAPH = "https://graph.microsoft.com"

@@ -205,6 +205,7 @@ def test_the_names_are_those_that_the_code_foretells(plan: dict[str, Any]) -> No
                         "storage_account": "acmemlstrict",
                         "bucket": "artifacts",
                         "connector": "reader",
+                        "profile": "strict",
                         "encryption": {"kms_key": "https://acme-keys.vault.azure.net/keys/ml"},
                         "private_endpoint_subnet": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/net"
                         "/providers/Microsoft.Network/virtualNetworks/ml/subnets/endpoints",
@@ -220,8 +221,8 @@ def test_the_names_are_those_that_the_code_foretells(plan: dict[str, Any]) -> No
     places = {store.name: azure_names.place(manifest, store) for store in manifest.artifact_stores}
     named, reader = manifest.connectors
     foretold = {
-        **dict(azure_names.of_store(manifest.artifact_stores[0], places["plain_store"])),
-        **dict(azure_names.of_store(manifest.artifact_stores[1], places["strict_store"])),
+        **dict(azure_names.of_store(manifest.artifact_stores[0], places["plain_store"], None)),
+        **dict(azure_names.of_store(manifest.artifact_stores[1], places["strict_store"], VAULT)),
         **dict(azure_names.of_connector(manifest, named, [places["plain_store"]])),
         **dict(azure_names.of_connector(manifest, reader, [places["strict_store"]])),
     }
@@ -230,11 +231,15 @@ def test_the_names_are_those_that_the_code_foretells(plan: dict[str, Any]) -> No
         for address, name in foretold.items()
     }
     made = {item["address"]: item["values"] for item in resources(plan)}
+    unnamed = {address for address in made if "application" in address or "connector_writer" in address}
+    assert foretold.keys() == made.keys() - unnamed
     for address, identifier in foretold.items():
         values = made[address]
         if "managementPolicies" in identifier:
             continue  # it has no name of its own
-        if "roleAssignments" in identifier and "connector_named" in address:
+        if "|" in identifier:
+            assert identifier.endswith(f"|{values['name']}")
+        elif "roleAssignments" in identifier and "connector_named" in address:
             assert identifier.startswith(values["scope"])  # the name holds the manifest's own principal
         else:
             assert identifier.endswith(f"/{values['name']}")
