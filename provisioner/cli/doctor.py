@@ -103,7 +103,7 @@ def _disk() -> Iterator[Check]:
 
 def _sdks() -> Iterator[Check]:
     for provider in PROVIDERS.values():
-        missing = [package for package in provider.packages if find_spec(package) is None]
+        missing = [package for package in provider.packages if not _is_there(package)]
         found = f"{', '.join(missing)} not installed" if missing else "installed"
         fix = (
             f"if you use {provider.title}: pip install 'stack-provisioner[{provider.extra}]'"
@@ -111,6 +111,13 @@ def _sdks() -> Iterator[Check]:
             else ""
         )
         yield Check(f"{provider.title} packages", found, fix)
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # not even the package around it
+        return False
 
 
 def _locks(files: tuple[str, ...], terraform: str | None) -> Iterator[Check]:

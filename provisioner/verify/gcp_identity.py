@@ -9,13 +9,17 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import google.auth
 from google.api_core.exceptions import Forbidden, GoogleAPICallError, Unauthorized
+from google.auth import identity_pool, impersonated_credentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError, TransportError
 from google.auth.transport.requests import AuthorizedSession, Request
+from google.oauth2 import credentials as oauth2
+from google.oauth2 import service_account
 from requests import RequestException
 
 from provisioner.errors import CredentialsError, UpstreamError
@@ -23,6 +27,7 @@ from provisioner.errors import CredentialsError, UpstreamError
 _PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 _IAM = "https://iam.googleapis.com/v1/"
 _TOKEN_INFO = "https://oauth2.googleapis.com/tokeninfo"  # noqa: S105  # an address
+_CREDENTIALS = ("GOOGLE_CREDENTIALS", "GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON")
 _TIMEOUT = 30  # seconds for one answer
 _OK, _UNAUTHORIZED, _NOT_FOUND = 200, 401, 404
 _SETTLE_SECONDS = 60.0  # a new service account is known everywhere after some seconds
@@ -32,10 +37,54 @@ _LOG_IN += "GOOGLE_APPLICATION_CREDENTIALS"
 
 
 def credentials() -> Any:
-    """Application Default Credentials, as the Terraform provider finds them too."""
+    """The credentials that the Terraform provider takes from this environment: both are one identity.
+
+    https://registry.terraform.io/providers/hashicorp/google/latest/docs/guides/provider_reference
+    """
     with translated("looking for credentials"):
-        found, _project = google.auth.default(scopes=[_PLATFORM])
-    return found
+        token = os.environ.get("GOOGLE_OAUTH_ACCESS_TOKEN")
+        written = next((os.environ[name] for name in _CREDENTIALS if os.environ.get(name)), None)
+        if token:
+            found: Any = oauth2.Credentials(token)
+        elif written:
+            found = _from_text(written)
+        else:
+            found, _project = google.auth.default(scopes=[_PLATFORM])
+        target = os.environ.get("GOOGLE_IMPERSONATE_SERVICE_ACCOUNT")
+        if not target:
+            return found
+        override = os.environ.get("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", "").rstrip("/")
+        path = f"/v1/projects/-/serviceAccounts/{target}:generateAccessToken"
+        return impersonated_credentials.Credentials(
+            found, target, [_PLATFORM], iam_endpoint_override=f"{override}{path}" if override else None
+        )
+
+
+def _from_text(written: str) -> Any:
+    """A document of credentials, or the path of one."""
+    document = _key(written)
+    if not document:
+        document = _key(_content(written))
+    kind = document.get("type")
+    if kind == "service_account":
+        return service_account.Credentials.from_service_account_info(document, scopes=[_PLATFORM])
+    if kind == "authorized_user":
+        return oauth2.Credentials.from_authorized_user_info(document, scopes=[_PLATFORM])
+    if kind == "external_account" and "environment_id" not in document.get("credential_source", {}):
+        return identity_pool.Credentials.from_info(document, scopes=[_PLATFORM])
+    raise CredentialsError(
+        f"{_CREDENTIALS[0]} holds credentials of type {kind!r}, which can be used by Terraform alone",
+        hint="give the file as GOOGLE_APPLICATION_CREDENTIALS instead",
+    )
+
+
+def _content(path: str) -> str:
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CredentialsError(
+            f"{_CREDENTIALS[0]} is neither a document of credentials nor the path of one", hint=_LOG_IN
+        ) from error
 
 
 def own_principal(held: Any, *, needed: bool = True) -> str | None:

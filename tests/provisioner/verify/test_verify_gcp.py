@@ -111,6 +111,34 @@ def test_only_who_applies_is_asked_and_only_where_that_matters() -> None:
     }
 
 
+@pytest.mark.parametrize("form", ["token", "text", "path", "impersonation"])
+def test_it_acts_as_the_terraform_provider_does(
+    project: Project, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one identity would be checked, and another would apply."""
+    other = f"other@{PROJECT}.iam.gserviceaccount.com"
+    project.accounts[other] = {"name": f"projects/{PROJECT}/serviceAccounts/{other}", "email": other}
+    key = project.key_file(tmp_path, other)
+    if form == "impersonation":
+        project.policies[other] = {
+            "etag": "0",
+            "bindings": [
+                {"role": "roles/iam.serviceAccountTokenCreator", "members": [f"serviceAccount:{OWNER}"]}
+            ],
+        }
+        monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", project.url)
+    name, value = {
+        "token": ("GOOGLE_OAUTH_ACCESS_TOKEN", project.issue(other)),
+        "text": ("GOOGLE_CREDENTIALS", key.read_text()),
+        "path": ("GOOGLE_CREDENTIALS", str(key)),
+        "impersonation": ("GOOGLE_IMPERSONATE_SERVICE_ACCOUNT", other),
+    }[form]
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(UpstreamError, match=f"{other} may not do this"):
+        cloud().account()
+
+
 class Person:
     """Credentials of a person: they do not say whose they are."""
 
