@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 _TRIES = 8  # numbers tried one after the other before the claims are listed again
 _lock = ProcessLock()
-_last: weakref.WeakKeyDictionary[BaseArtifactStore, dict[str, int]] = weakref.WeakKeyDictionary()
+_counters: weakref.WeakKeyDictionary[BaseArtifactStore, dict[str, _Counter]] = weakref.WeakKeyDictionary()
 
 
 def create(store: BaseArtifactStore, path: str, content: bytes) -> None:
@@ -97,37 +97,47 @@ def save_version(
 
 
 def _claim(store: BaseArtifactStore, name: str, place: tuple[str, str], producer: Producer | None) -> Claim:
-    known = _known(store)
-    number = known.get(name) or _last_claimed(store, name)
-    tried = 0
-    while True:
-        number = max(number, known.get(name, 0)) + 1
-        claim = Claim(
-            name,
-            number,
-            layout.data(*place, name, number),
-            producer.pipeline if producer else None,
-            producer.run if producer else None,
-            this_process(),
-        )
-        try:
-            create(store, f"{store.path}/{layout.claim(name, number)}", claim_json(claim))
-        except FileExistsError:
-            tried += 1
-            if tried % _TRIES == 0:
-                number = max(number, _last_claimed(store, name))
-            continue
-        except StorePermissionError as error:
-            raise refused(error, f"the artifact {name} cannot be stored") from error
-        with _lock.now:
-            known[name] = max(number, known.get(name, 0))
-        return claim
+    counter = _counter(store, name)
+    # One thread of this process at a time: against each other they would only lose.
+    with counter.lock.now:
+        number = counter.last or _last_claimed(store, name)
+        tried = 0
+        while True:
+            number += 1
+            claim = Claim(
+                name,
+                number,
+                layout.data(*place, name, number),
+                producer.pipeline if producer else None,
+                producer.run if producer else None,
+                this_process(),
+            )
+            try:
+                create(store, f"{store.path}/{layout.claim(name, number)}", claim_json(claim))
+            except FileExistsError:
+                tried += 1
+                if tried % _TRIES == 0:
+                    number = max(number, _last_claimed(store, name))
+                continue
+            except StorePermissionError as error:
+                raise refused(error, f"the artifact {name} cannot be stored") from error
+            counter.last = number
+            return claim
 
 
-def _known(store: BaseArtifactStore) -> dict[str, int]:
-    """The highest numbers that this process has seen; claims are never removed, so none below is free."""
+class _Counter:
+    """The highest number of an artifact that this process has taken; claims stay, so none below is free."""
+
+    __slots__ = ("last", "lock")
+
+    def __init__(self) -> None:
+        self.last = 0
+        self.lock = ProcessLock()
+
+
+def _counter(store: BaseArtifactStore, name: str) -> _Counter:
     with _lock.now:
-        return _last.setdefault(store, {})
+        return _counters.setdefault(store, {}).setdefault(name, _Counter())
 
 
 def _last_claimed(store: BaseArtifactStore, name: str) -> int:
