@@ -280,10 +280,12 @@ def show(workload: str, ours: Callable[[], Any], peer: Callable[[], Any], name: 
 def bench_python() -> str:
     """The Python of the environment that has the peers, which is made on first use."""
     python = ROOT / ".venv-bench" / "bin" / "python"
-    if not python.exists():
+    ready = python.parents[1] / ".ready"
+    if not ready.exists() or ready.stat().st_mtime < (ROOT / "pyproject.toml").stat().st_mtime:
         subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet"]
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         subprocess.run([*pip, "--editable", ".[s3,gcp,azure,fs,bench]"], cwd=ROOT, check=True)
+        ready.touch()
     return str(python)
 
 

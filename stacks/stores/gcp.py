@@ -80,7 +80,14 @@ class GCPArtifactStore(KeyedArtifactStore):
 
     @property
     def storage_options(self) -> dict[str, Any]:
-        options = {"token": self.live_credentials().token, "project": self.config.get("project")}
+        """As gcsfs takes them."""
+        from stacks.stores.gcp_auth import gcsfs_token
+
+        options = {
+            "token": gcsfs_token(self.live_credentials()),
+            "project": self.config.get("project"),
+            "endpoint_url": self.config.get("endpoint_url"),
+        }
         return {name: value for name, value in options.items() if value}
 
     def _translate(self, error: Exception, operation: str, path: str) -> Exception | None:

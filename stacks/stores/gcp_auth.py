@@ -76,3 +76,11 @@ def token_from(token: str | Mapping[str, Any]) -> GcpToken:
 def _fetched(found: Any) -> GcpToken:
     found.refresh(Request())
     return GcpToken(found.token, found.expiry.replace(tzinfo=UTC) if found.expiry else None)
+
+
+def gcsfs_token(now: GcpToken) -> Any:
+    """As gcsfs takes it: a mere text it would send to Google in a URL, to ask what it is."""
+    from google.oauth2.credentials import Credentials as UserCredentials
+
+    expiry = now.expires_at.replace(tzinfo=None) if now.expires_at else None
+    return UserCredentials(now.token, expiry=expiry)
