@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from google_identities import OWNER, PROJECT
 from google_project import Project, running_project
+from small_server import Asked
 from standin.mirror import Mirror
 from terraform_rig import provider_mirror
 from world import World
@@ -273,6 +274,44 @@ def test_a_store_keeps_to_its_prefix_and_its_access(gcp: World, project: Project
         refused = run(gcp, store, "a.txt", "x", expect=1)
         assert "StorePermissionError" in refused.stderr
         assert project.objects.names("acme-kept") == []
+
+
+def test_a_connector_may_do_what_is_listed_and_a_dozen_other_things_not(project: Project) -> None:
+    """Asked with the service account's own token: no boundary stands in for a grant that is too wide."""
+    own = project.issue(email("adopted_connector"))
+
+    def status(method: str, path: str, body: bytes = b"", **query: str) -> int:
+        asked = Asked(method, path, query, {"authorization": f"Bearer {own}"}, body)
+        return project.handle(asked).status
+
+    objects, upload = "/storage/v1/b/theirs/o", "/upload/storage/v1/b/theirs/o"
+    listed = [
+        status("POST", upload, b"x", uploadType="media", name="ours/b.txt"),
+        status("GET", objects, prefix="ours/"),
+        status("GET", f"{objects}/ours%2Fb.txt"),
+        status("GET", f"/download{objects}/ours%2Fb.txt", alt="media"),
+        status("DELETE", f"{objects}/ours%2Fb.txt"),
+    ]
+    assert set(listed) <= {200, 204}
+    unlisted = [
+        status("GET", objects),
+        status("GET", objects, prefix="o"),
+        status("GET", objects, prefix="old/"),
+        status("GET", f"{objects}/old%2Fdata.csv"),
+        status("DELETE", f"{objects}/old%2Fdata.csv"),
+        status("POST", upload, b"x", uploadType="media", name="oursbutnot/a"),
+        status("GET", "/storage/v1/b/theirs"),
+        status("PATCH", "/storage/v1/b/theirs", b'{"versioning": {"enabled": false}}'),
+        status("DELETE", "/storage/v1/b/theirs"),
+        status("GET", "/storage/v1/b/theirs/iam"),
+        status("PUT", "/storage/v1/b/theirs/iam", b'{"bindings": []}'),
+        status("GET", f"/storage/v1/b/{PLAIN_BUCKET}/o"),
+        status("GET", "/storage/v1/b", project=PROJECT),
+        status("POST", "/storage/v1/b", b'{"name": "another"}', project=PROJECT),
+        status("POST", f"/v1/projects/-/serviceAccounts/{OWNER}:generateAccessToken", b'{"scope": ["x"]}'),
+        status("POST", f"/v1/projects/{PROJECT}/serviceAccounts/{OWNER}/keys", b"{}"),
+    ]
+    assert set(unlisted) == {403}
 
 
 def test_a_change_is_an_update_in_place(gcp: World, project: Project) -> None:
