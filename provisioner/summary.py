@@ -19,8 +19,8 @@ from provisioner.terraform.stream import MASKED, Change
 
 UNKNOWN = "(known after apply)"
 
-_ADDRESS = re.compile(r"^module\.(store|connector|application)_([A-Za-z0-9_-]+)\.(.+)$")
-_KINDS = {"store": "artifact store", "connector": "connector", "application": "application"}
+_ADDRESS = re.compile(r"^module\.([a-z]+)_([A-Za-z0-9_-]+)\.(.+)$")
+_KINDS = {"store": "artifact store"}  # others are called as their modules are
 _VERBS = {"create": "add", "update": "change", "delete": "destroy", "replace": "replace"}
 _IGNORED = frozenset().union(*(provider.echoes for provider in PROVIDERS.values()))
 
@@ -163,7 +163,7 @@ def split_address(address: str) -> tuple[str, str, str]:
     """The kind and the name of the component that a resource belongs to, and its address within that."""
     match = _ADDRESS.match(address)
     kind, component, resource = match.groups() if match else ("", "", address)
-    return _KINDS.get(kind, ""), component, resource
+    return _KINDS.get(kind, kind), component, resource
 
 
 def _resources(
@@ -277,7 +277,8 @@ def _grants(manifest: Manifest) -> Iterator[str]:
     for connector in provider.identities(manifest):
         stores = [store for store in manifest.artifact_stores if store.connector == connector.name]
         where = ", ".join(
-            f"{store.name}{f' below {store.prefix}/' if store.prefix else ''}" for store in stores
+            f"{store.name}{f' below {store.prefix}/' if store.prefix and provider.grants_by_prefix else ''}"
+            for store in stores
         )
         who = provider.trusted(connector)
         condition = " with the agreed external id" if connector.external_id else ""

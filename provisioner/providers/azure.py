@@ -105,6 +105,14 @@ class Azure(Provider):
             ),
         }
 
+    def missing_protections(self, manifest: Manifest) -> list[str]:
+        """That roles of Azure know no prefix."""
+        return [
+            f"permissions below {store.prefix}/ alone, for {store.name}: Azure's roles are for a container"
+            for store in manifest.artifact_stores
+            if store.prefix
+        ]
+
     def permissions(self, connector: Connector) -> str:
         """Those of the roles Storage Blob Data Contributor and Storage Blob Data Reader, in words."""
         return {
@@ -307,6 +315,7 @@ AZURE = Azure(
         }
     ),
     profiles=("baseline", "strict"),
+    grants_by_prefix=False,
     field_rules=MappingProxyType(
         {
             "region": _LOCATION,

@@ -82,6 +82,8 @@ class Provider:
     """Fields of a connector that only some providers have."""
     storage_classes: tuple[str, ...] = ("standard",)
     profiles: tuple[str, ...] = ("baseline",)
+    grants_by_prefix: bool = True
+    """Whether an identity can be held to a store's prefix; else its permissions are for the whole bucket."""
     field_rules: Mapping[str, NameRule] = field(default_factory=lambda: NOTHING)
     """What this cloud allows as the text of a field, by the field's name; ``tags.key`` and ``tags.value``."""
     service_rules: Mapping[str, NameRule] = field(default_factory=lambda: NOTHING)

@@ -251,6 +251,13 @@ def test_the_plan_says_who_may_do_what() -> None:
         assert f"Storage Blob Data {role} on the container" in provider.permissions(connector)
 
 
+def test_the_plan_does_not_promise_what_azures_roles_cannot() -> None:
+    assert PROVIDERS["azure"].missing_protections(azure({"prefix": "team"})) == [
+        "permissions below team/ alone, for store_0: Azure's roles are for a container"
+    ]
+    assert not PROVIDERS["azure"].missing_protections(azure())
+
+
 # --- the records --------------------------------------------------------------------------------------------
 
 
