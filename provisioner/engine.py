@@ -21,7 +21,7 @@ from provisioner.errors import (
     UpstreamError,
 )
 from provisioner.journal import close_journal
-from provisioner.manifest import LoadedManifest, load_manifest
+from provisioner.manifest import LoadedManifest, Manifest, load_manifest
 from provisioner.policy.gate import Gate
 from provisioner.recover import recover_if_cut_off
 from provisioner.remote_lock import end_lock
@@ -86,13 +86,23 @@ class Engine:
 
     # --- the commands ---------------------------------------------------------------------------------
 
-    def plan(self, loaded: LoadedManifest, *, destroy: bool = False, keep: bool = False) -> Result:
-        """What an apply (or a destroy) would do; with ``keep``, as a bundle that can be applied later."""
+    def plan(
+        self,
+        loaded: LoadedManifest,
+        *,
+        destroy: bool = False,
+        keep: bool = False,
+        before: Manifest | None = None,
+    ) -> Result:
+        """What an apply (or a destroy) would do; with ``keep``, as a bundle that can be applied later.
+
+        ``before`` is the manifest to tell dangers by where this machine does not know what was applied.
+        """
         operation: Literal["apply", "destroy"] = "destroy" if destroy else "apply"
         with self._open(loaded) as work:
             gate = self._gate(work)
             outcome = work.plan_destroy() if destroy else work.plan()
-            summary = gate.judged(work.summarise(outcome, operation=operation))
+            summary = gate.judged(work.summarise(outcome, operation=operation, before=before))
             bundle = None
             if keep and not summary.denied:
                 from provisioner.bundle import seal  # brings tar, zip and cryptography

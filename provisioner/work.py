@@ -112,8 +112,11 @@ class Work:
         """The plan that lies in the workspace, in full: sensitive values are in clear in it."""
         return self.session.show_plan()
 
-    def summarise(self, outcome: PlanOutcome, **facts: Any) -> Summary:
-        """The plan in words. Terraform is asked for details where the stream has too few."""
+    def summarise(self, outcome: PlanOutcome, *, before: Manifest | None = None, **facts: Any) -> Summary:
+        """The plan in words. Terraform is asked for details where the stream has too few.
+
+        ``before`` takes the place of the manifest that was applied, where that is not known.
+        """
         planned = outcome.stream.planned
         known = self._known_components()
         unclear = any(_needs_details(change) for change in planned) or needs_details(planned, known)
@@ -124,7 +127,7 @@ class Work:
         risky = (
             dangers(
                 self.manifest,
-                self.applied_manifest(),
+                self.applied_manifest() or before,
                 outcome.stream.planned,
                 details,
                 operation=operation,

@@ -13,6 +13,7 @@ import click
 from provisioner.cli.options import state_file
 from provisioner.engine import Confirm, Engine, Result
 from provisioner.errors import InputError, StalePlanError
+from provisioner.fleet.changed import manifest_at
 from provisioner.manifest import LoadedManifest, load_manifest
 
 if TYPE_CHECKING:
@@ -73,22 +74,28 @@ class Keeper:
     out: Path | None
     folder: bool
     key: bytes | None
+    revision: str | None = None
+    """Where there is no other manifest to compare with, the one of this revision."""
 
     @classmethod
-    def create(cls, out: str | None, sign_with: str | None, *, many: bool) -> Keeper:
+    def create(
+        cls, out: str | None, sign_with: str | None, *, many: bool, revision: str | None = None
+    ) -> Keeper:
         """From the options. Raises :class:`InputError` for a key without a bundle, or that is none."""
         if out is None:
             if sign_with is not None:
                 raise InputError("--sign-with signs a bundle, and none is made", hint="add --out BUNDLE")
-            return cls(None, folder=False, key=None)
+            return cls(None, folder=False, key=None, revision=revision)
         folder = many or out.endswith("/") or Path(out).is_dir()
         if folder:
             Path(out).mkdir(parents=True, exist_ok=True)
-        return cls(Path(out), folder, read_signing_key(sign_with) if sign_with is not None else None)
+        key = read_signing_key(sign_with) if sign_with is not None else None
+        return cls(Path(out), folder, key, revision)
 
     def plan(self, engine: Engine, loaded: LoadedManifest, *, destroy: bool) -> Result:
         """Plan one stack, and keep the plan if that was asked for."""
-        result = engine.plan(loaded, destroy=destroy, keep=self.out is not None)
+        before = manifest_at(self.revision, loaded) if self.revision is not None else None
+        result = engine.plan(loaded, destroy=destroy, keep=self.out is not None, before=before)
         if self.out is not None and result.summary.denied:
             engine.say("no bundle is made: the policy does not allow it")
         if self.out is not None and result.bundle is not None:

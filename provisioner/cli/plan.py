@@ -35,7 +35,7 @@ def plan(
 ) -> int:
     """Show what an apply would change; nothing is changed."""
     code = CHANGES if detailed_exitcode else 0
-    keeper = Keeper.create(out, sign_with, many=fleet.for_many(files))
+    keeper = Keeper.create(out, sign_with, many=fleet.for_many(files), revision=fleet.revision)
     if fleet.for_many(files):
         finished = run_fleet(
             "plan",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.assets import assets_root
 from provisioner.catalog import PROVIDERS
 from provisioner.errors import InputError
-from provisioner.manifest import LoadedManifest
-from provisioner.manifest.extends import read_text
-from provisioner.manifest.tree import MapNode, ScalarNode
+from provisioner.manifest import LoadedManifest, Manifest, load_manifest
+from provisioner.manifest.extends import MAX_CHAIN, read_text
+from provisioner.manifest.tree import MapNode, ScalarNode, is_null
 from provisioner.policy.load import find_policy
 
 _SUFFIXES = (".yaml", ".yml")
@@ -42,6 +44,29 @@ def changed_since(revision: str, stacks: Sequence[LoadedManifest], places: Seque
     chosen = [loaded for loaded in stacks if changed & _inputs(loaded, git)]
     present = {loaded.manifest.name: loaded.path for loaded in stacks}
     return Chosen(tuple(chosen), len(stacks) - len(chosen), tuple(_gone(git, base, changed, places, present)))
+
+
+def manifest_at(revision: str, loaded: LoadedManifest) -> Manifest | None:
+    """The manifest of a stack as it was where ``revision`` and the present parted.
+
+    None where there was none yet, and for one that does not hold. Raises :class:`InputError` as
+    :func:`changed_since` does.
+    """
+    git = _Git.at(loaded.path.parent)
+    base = git.merge_base(revision)
+    name = git.inside(loaded.path)
+    if name is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        try:
+            for place, raw in git.chain_at(base, name):
+                target = Path(folder, place)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(raw)
+            return load_manifest(path, loaded.overrides).manifest
+        except InputError:
+            return None
 
 
 def _inputs(loaded: LoadedManifest, git: _Git) -> set[str]:
@@ -115,6 +140,19 @@ class _Git:
         """The path as git has it; None for one outside."""
         real, top = Path(os.path.realpath(path)), Path(os.path.realpath(self.top))
         return real.relative_to(top).as_posix() if real.is_relative_to(top) else None
+
+    def chain_at(self, commit: str, name: str) -> Iterator[tuple[str, bytes]]:
+        """A manifest as of a commit, and what it extends: each file's path, and its bytes."""
+        for _ in range(MAX_CHAIN):
+            raw = _run(self.top, "show", f"{commit}:{name}").encode("utf-8", "surrogateescape")
+            yield name, raw
+            tree, _ = read_text(raw, name)
+            entry = tree.entries.get("extends") if isinstance(tree, MapNode) else None
+            if entry is None or not isinstance(entry.node, ScalarNode) or is_null(entry.node):
+                return
+            name = posixpath.normpath(posixpath.join(posixpath.dirname(name), entry.node.value))
+            if name.startswith(("../", "/")):
+                return
 
     def stack_at(self, commit: str, name: str) -> str | None:
         """The name of the stack that a file was the manifest of; None where it was none."""

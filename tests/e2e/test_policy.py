@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
 import pytest
+from bundles import git
 from emulator import REGION, Emulator
 from world import World
 
@@ -163,3 +165,24 @@ def test_aws_permissions_and_checkov_over_a_real_plan(aws: World, cloud: Emulato
     assert done.code == (6 if failed else 0)
     missing = aws.provision("plan", manifest, "--format", "json")
     assert "Checkov is not installed" in missing.json[0]["findings"][0]["message"]
+
+
+def test_a_runner_that_knows_nothing_compares_with_the_branch_to_merge_into(world: World) -> None:
+    """A protection that a pull request takes away is no difference that Terraform would plan."""
+    (world.folder / "bin" / "git").symlink_to(str(shutil.which("git")))
+    (world.folder / "stacks").mkdir()
+    (world.folder / "base.yaml").write_text('{"version": 1, "tags": {"team": "ml"}}')
+    fields = {"provider": "local", "extends": "../base.yaml"}
+    git(world.folder, "init", "-q", "-b", "main")
+    world.manifest("stacks/demo.yaml", artifact_stores=[{"name": "main"}], **fields)
+    git(world.folder, "add", "stacks", "base.yaml")
+    git(world.folder, "commit", "-q", "-m", "protected")
+    git(world.folder, "checkout", "-q", "-b", "change")
+    world.manifest("stacks/demo.yaml", artifact_stores=[{"name": "main", "protect": False}], **fields)
+    git(world.folder, "commit", "-q", "-a", "-m", "no longer")
+
+    (told,) = world.provision("plan", "stacks", "--changed-since", "main", "--format", "json").json
+
+    assert [(danger["kind"], danger["component"]) for danger in told["dangers"]] == [("protection", "main")]
+    (told,) = world.provision("plan", "stacks", "--format", "json").json
+    assert told["dangers"] == []
