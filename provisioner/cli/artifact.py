@@ -161,6 +161,8 @@ def prune(dry_run: bool, yes: bool, store: str | None, form: str) -> int:
         return answer(form, data, "There is nothing to prune.")
     unused = f"{len(found.unused)} unused ({human_size(found.size)})"
     summary = f"{unused} and {len(found.leftovers)} unfinished artifact versions"
+    if found.died:
+        summary += f", {len(found.died)} died runs marked as failed"
     if dry_run:
         return answer(form, data, "\n".join([*lines, f"Would remove {summary}."]))
     if not yes:

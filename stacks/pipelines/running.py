@@ -32,6 +32,7 @@ from stacks.pipelines.context import StepContext, running
 from stacks.pipelines.declared import Output
 from stacks.pipelines.graph import Graph, Invocation, StepArtifact, filled
 from stacks.pipelines.journal import Journal
+from stacks.pipelines.parameters import shown
 from stacks.pipelines.pipeline import PipelineOptions
 from stacks.stack import Stack
 from stacks.stores.parallel import run_all
@@ -84,7 +85,7 @@ def _begin(
             name=check_name(name, "a run"),
             pipeline=graph.pipeline,
             created=created,
-            parameters=parameters,
+            parameters=shown(parameters),
             tags=tuple(options.tags),
             stack=stack.name,
             user=user(),
@@ -92,7 +93,7 @@ def _begin(
             process=this_process(),
             python=platform.python_version(),
             steps={
-                one.name: StepRecord(one.name, parameters=one.parameters, after=one.after)
+                one.name: StepRecord(one.name, parameters=shown(one.parameters), after=one.after)
                 for one in graph.invocations.values()
             },
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -53,6 +54,33 @@ def test_a_run_knows_how_it_was(workshop: Workshop) -> None:
     assert Client().get_pipeline_run("training_pipeline").record == run.record
     assert Client().get_pipeline_run(run.name).id == run.id  # a name alone will do
     assert Client().get_pipeline_run("training_pipeline", run.id).name == run.name
+
+
+@dataclass
+class Login:
+    """A secret within a value."""
+
+    user: str
+    password: str
+
+
+def test_what_is_called_like_a_secret_is_in_no_file_of_the_store(workshop: Workshop) -> None:
+    @step
+    def fetch(api_key: str, login: Login, more: dict[str, Any], key: str) -> int:
+        return len(api_key) + len(login.password)
+
+    @pipeline
+    def p(token: str) -> None:
+        fetch(token, Login("me", "canary-2"), {"deep": [{"secret": "canary-3"}], "n": 1}, "column")
+
+    run = p("canary-1")
+
+    assert run.steps["fetch"].output.load() == 16  # the step itself has them
+    assert run.parameters == {"token": "********"}
+    parameters = run.steps["fetch"].parameters
+    assert (parameters["api_key"], parameters["key"], parameters["more"]["n"]) == ("********", "column", 1)
+    texts = [path.read_text() for path in workshop.root.rglob("*") if path.is_file()]
+    assert not any("canary" in text for text in texts)
 
 
 def test_outside_of_a_pipeline_a_step_is_its_function(workshop: Workshop) -> None:
