@@ -22,6 +22,8 @@ _MARKS = {
     "update": ("~", "yellow"),
     "delete": ("-", "red"),
     "replace": ("±", "red"),
+    "move": ("→", "cyan"),
+    "remove": ("x", "yellow"),
 }
 _DONE = {"create": "created", "update": "changed", "delete": "destroyed", "replace": "replaced"}
 _DOING = {"create": "creating", "update": "changing", "delete": "destroying", "replace": "replacing"}
@@ -152,7 +154,9 @@ def counts_text(summary: Summary) -> str:
         f"{summary.count('create')} to add, {summary.count('update')} to change, "
         f"{summary.count('delete')} to destroy"
     )
-    return f"{text}, {replaced} to replace" if replaced else text
+    moved, forgotten = summary.count("move"), summary.count("remove")
+    rest = ((replaced, "to replace"), (moved, "to rename"), (forgotten, "to forget"))
+    return ", ".join([text, *(f"{number} {words}" for number, words in rest if number)])
 
 
 def _drift_lines(summary: Summary) -> Iterator[str]:
