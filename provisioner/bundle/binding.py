@@ -119,6 +119,7 @@ def take_over(work: Work, bundle: Bundle, *, any_commit: bool = False) -> PlanOu
     stream.planned = [
         Change(item["address"], item["type"], _action(item))
         for item in work.details.get("resource_changes", ())
+        if _action(item) != "noop"
     ]
     return PlanOutcome(bool(work.details.get("applyable", True)) and _changes(work.details), stream)
 

@@ -34,7 +34,7 @@ _KINDS = {
 }
 _SEVERE = frozenset({"data", "public"})
 _TITLES = {"apply": "Plan for", "destroy": "Destroying", "drift": "Drift of"}
-_MARKS = {"create": "+", "update": "!", "delete": "-", "replace": "-"}
+_MARKS = {"create": "+", "update": "!", "delete": "-", "replace": "-", "move": "→", "remove": "x"}
 _POINTER = "the bundle of this plan (`provision bundle inspect`) and `--format text` have them all"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$^=:])")
 _BACKTICKS = re.compile(r"`+")

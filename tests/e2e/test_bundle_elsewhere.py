@@ -153,3 +153,19 @@ def test_with_a_remote_state_any_machine_applies_it_once(
     runner.provision("apply", "stack.yaml", "-y", "--set", "tags={a: b}")
     assert f"the state's serial: reviewed was {serial.serial}, here is" in refused(runner, plan=second)
     runner.close()
+
+
+def test_a_new_name_goes_through_a_bundle_as_a_new_name(world: World) -> None:
+    world.provision("apply", world.manifest(provider="local", artifact_stores=STORES), "-y", "--no-verify")
+    renamed = [{**STORES[0], "name": "other", "renamed_from": "main"}]
+    manifest = world.manifest(provider="local", artifact_stores=renamed)
+
+    plan = world.provision("plan", manifest, "--out", "x.bundle")
+    assert "0 to destroy, 2 to rename." in plan.out
+    told = world.provision("bundle", "inspect", "x.bundle").out
+    assert "does: apply: 2 move" in told
+    assert "signed with: nothing: it is not signed" in told
+    world.provision("apply", "--plan", "x.bundle", "-y", "--no-verify")
+
+    assert world.registered() == ["other"]
+    assert "No changes" in world.provision("apply", manifest, "-y").out
