@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from typing import Any
 
+import jsonschema
 import pytest
 
+from provisioner.assets import templates_root
 from provisioner.cli.plan_markdown import LIMIT, code, plain, plan_markdown
 from provisioner.summary import AttributeChange, Danger, Finding, ResourceChange, Summary
 
@@ -125,6 +128,31 @@ def test_a_destroy_names_what_is_emptied() -> None:
 
     assert text.startswith("<!-- stack-provisioner: destroy -->\n## Destroying `demo`")
     assert "**Data is lost**, `main`: deleted with everything in it" in text
+
+
+def test_the_published_schema_has_every_field_of_a_plan() -> None:
+    schema = json.loads((templates_root() / "plan.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    told = [
+        summary(
+            dangers=(Danger("data", "main", "gone"),),
+            findings=(finding("deny"),),
+            changes=(change("x.y", "update", AttributeChange("a", None, {"b": [1]})),),
+        ).to_json()
+    ]
+    document = json.loads(json.dumps(told))
+
+    jsonschema.Draft202012Validator(schema).validate(document)
+
+    for name, value in {
+        "summary": document[0],
+        "change": document[0]["changes"][0],
+        "attribute": document[0]["changes"][0]["attributes"][0],
+        "danger": document[0]["dangers"][0],
+        "finding": document[0]["findings"][0],
+    }.items():
+        assert set(schema["$defs"][name]["properties"]) == set(value), name
+        assert all("description" in field for field in schema["$defs"][name]["properties"].values())
 
 
 # --- harmless text ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -101,3 +102,15 @@ def test_the_schema_takes_what_the_program_takes(tmp_path: Path) -> None:
         assert list(validator.iter_errors({"version": 1, "rules": {name: example}})) == []
         (tmp_path / "policy.yaml").write_text(json.dumps({"version": 1, "rules": {name: example}}))
         load_policy(tmp_path / "policy.yaml")
+
+
+def test_the_page_shows_a_policy_that_holds_and_tells_every_rule(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "gitops.md").read_text()
+    told = page.split("## Policy")[1]
+    (tmp_path / "policy.yaml").write_text(told.split("```yaml\n")[1].split("```")[0])
+
+    load_policy(tmp_path / "policy.yaml")
+
+    rules = set(json_schema()["$defs"]["Rules"]["properties"])
+    rows = re.findall(r"^\| (`.*?`) \|", told.split("\n## ")[0], re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == rules
