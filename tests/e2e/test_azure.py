@@ -248,6 +248,7 @@ def test_what_is_adopted_is_left_as_it_is(azure: Azure) -> None:
     assert json.dumps(management.things) == before
 
 
+@pytest.mark.slow
 def test_what_a_killed_terraform_left_is_taken_into_the_state(azure: Azure) -> None:
     """Killed while the account is made: the rerun finds it by its name and its tags, and goes on."""
     world, management = azure.world, azure.management
