@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from provisioner.cli.options import state_file
+from provisioner.cli.options import say, state_file
 from provisioner.engine import Confirm, Engine, Result
 from provisioner.errors import InputError, StalePlanError
 from provisioner.fleet.changed import manifest_at
@@ -230,8 +230,11 @@ def read_signing_key(option: str) -> bytes:
             "a private key on the command line can be read by every user of this machine",
             hint="name its file, or {{secret.key}} after: provision secret create NAME --key=@FILE",
         )
+    path = Path(option)
     try:
-        return Path(option).read_bytes()
+        if path.stat().st_mode & 0o077:
+            say(f"warning: {option} can be read by others: chmod 600 {option}")
+        return path.read_bytes()
     except OSError as error:
         raise InputError(
             f"--sign-with: {option} cannot be read: {error.strerror}",

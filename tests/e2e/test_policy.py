@@ -92,6 +92,9 @@ def test_a_key_in_the_secret_store_signs(world: World) -> None:
     assert f"whole, signed with {key}" in verified.out
     told = world.provision("bundle", "inspect", "x.bundle", "--format", "json").json
     assert [item["signed_with"] for item in told] == [key]
+    (world.folder / "key.pem").chmod(0o644)
+    options = ("--out", "x.bundle", "--sign-with", "key.pem")
+    assert "key.pem can be read by others" in world.provision("plan", manifest, *options).err
     in_the_open = ("--sign-with", (world.folder / "key.pem").read_text())
     refused = world.provision("plan", manifest, "--out", "y.bundle", *in_the_open, expect=3)
     assert "can be read by every user" in refused.err
