@@ -24,6 +24,7 @@ from provisioner.terraform import commands
 from provisioner.terraform.environment import build_environment, cache_directory, cli_configuration
 from provisioner.terraform.holder import REFUSED, holder_in
 from provisioner.terraform.locate import Executable
+from provisioner.terraform.provider_locks import ProviderLocks
 from provisioner.terraform.runner import OnEvent, OnStart, ProcessId, Run, ignore_event
 from provisioner.terraform.stream import MASKED, StreamResult
 from provisioner.terraform.version import OLDEST, engine_version, version_numbers
@@ -98,7 +99,12 @@ class Session:
                 keep_lock=keep_lock or self.keep_lock,
                 backend="migrate" if migrate_state else self._backend_option(),
             )
+            locks = self._provider_locks()
+            if not (keep_lock or self.keep_lock):
+                locks.seed(self.workspace.root)
             code, stream = self._run("init", argv)
+            if code == 0:
+                locks.keep(self.workspace.root)
         if code != 0:
             raise self._failure("init", code, stream)
         self.workspace.write_json(self.workspace.initialised, self._init_facts())
@@ -309,6 +315,10 @@ class Session:
             "sources": {path.relative_to(root).as_posix(): self._file_digest(path) for path in sources},
             "providers": _listing(root / ".terraform"),
         }
+
+    def _provider_locks(self) -> ProviderLocks:
+        facts = (self.executable.identity(), self._configuration.digest)
+        return ProviderLocks(cache_directory() / "provider-locks", self._configuration.cache, facts)
 
     @staticmethod
     def _file_digest(path: Path) -> str | None:
