@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.measure import HEADER
 from benchmarks.stores import MIB, ROOT, SMALL, bench_python, fresh, show
 
-RUNS = 3
+RUNS = 5
 LARGE = os.urandom(64 * MIB)
 
 

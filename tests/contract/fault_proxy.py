@@ -25,6 +25,8 @@ class Request:
     method: str
     path: str
     token: str
+    agent: str = ""
+    accepts: str = ""
 
 
 @dataclass
@@ -122,7 +124,8 @@ class Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         dialect = self.server.dialect
-        request = Request(self.command, self.path, dialect.token(self.headers, self.path))
+        said = [self.headers.get(name) or "" for name in ("User-Agent", "Accept-Encoding")]
+        request = Request(self.command, self.path, dialect.token(self.headers, self.path), *said)
         with self.server.lock:
             kind = self.server.faults.take(request)
         if kind == "reset":
