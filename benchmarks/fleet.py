@@ -84,11 +84,10 @@ class Bench:
             )
 
     def from_nothing(self) -> None:
-        """No workspace, nothing initialised on either side; the plugin caches stay."""
+        """No workspace, nothing initialised on either side; plugin caches and lock files stay."""
         shutil.rmtree(self.work / "ours", ignore_errors=True)
         for root in self.roots.iterdir():
             shutil.rmtree(root / ".terraform", ignore_errors=True)
-            (root / ".terraform.lock.hcl").unlink(missing_ok=True)
 
     def ours(self) -> None:
         """`provision plan` of the folder."""
@@ -120,6 +119,9 @@ class Bench:
 
 def compare(bench: Bench, where: str, runs: int, *, warm_up: bool = True) -> list[Comparison]:
     """Both rows: from nothing, and when all is initialised."""
+    # Without lock files, an init rewrites the cache under the plans beside it, and bare Terraform fails.
+    bench.bare("flock ../../lock terraform init -input=false")
+    bench.ours()
     cold = interleaved(
         f"{where}: plan of {STACKS} stacks, from nothing",
         bench.ours,
