@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import islice
 from typing import IO, Any, cast
 
 from stacks.errors import ObjectChangedError
 from stacks.stores import paths
+from stacks.stores.parallel import run_all
 from stacks.stores.primitives import PrimitiveStore, TranslatedUpload
 from stacks.stores.readers import FIRST_BLOCK, LARGE_BLOCK, BlockReader, WholeFile
 from stacks.stores.types import ALWAYS, BufferUpload, Condition, Data, FileStat, PathType, bare_etag
 from stacks.stores.writers import FileWriter, Sink, TextWriter
 
 _MODES = {"r", "w", "x", "a"}
+_PAGE = 1000  # entries of a listing that services give with one request
 
 
 class OpeningStore(PrimitiveStore):
@@ -116,12 +120,14 @@ class OpeningStore(PrimitiveStore):
         """Write a file with one request and return its etag; with a condition, never over another's write.
 
         Raises:
+            IsADirectoryError: there is a directory.
             FileExistsError: ``if_absent`` and there is a file.
             ObjectChangedError: ``if_match`` and the file has another etag, or is gone.
         """
         key = self._key(path)
         with self._doing("write", key):
-            if not key:
+            replaces = if_match is not None  # what was read: so there is a file, and nothing to look up
+            if not key or paths.names_directory(path) or (not replaces and self._directory(key)):
                 self._fail(IsADirectoryError, key, "A directory")
             return self._put(key, content, Condition(absent=if_absent, etag=if_match))
 
@@ -147,8 +153,41 @@ class OpeningStore(PrimitiveStore):
         path, content = pair
         if len(content) > self.PART_SIZE:
             super()._write_whole(pair)
-        else:
-            self.write_bytes(path, content)
+            return
+        key = self._key(path)
+        with self._doing("write", key):
+            self._put(key, content, ALWAYS)
+
+    def write_many(self, files: Mapping[PathType, bytes] | Iterable[tuple[PathType, bytes]]) -> None:
+        pairs = list(files.items() if isinstance(files, Mapping) else files)
+        keys: dict[str, list[str]] = {}
+        for path, _ in pairs:
+            key = self._key(path)
+            if not key or paths.names_directory(path):
+                self._fail(IsADirectoryError, key, "A directory")
+            keys.setdefault(paths.parent(key), []).append(key)
+        self._refuse_each_other(keys)
+        run_all(lambda item: self._refuse_directories(*item), list(keys.items()), workers=self.WORKERS)
+        super().write_many(pairs)
+
+    def _refuse_each_other(self, keys: Mapping[str, list[str]]) -> None:
+        files = {key for group in keys.values() for key in group}
+        for directory in keys:
+            above = directory
+            while above:
+                if above in files:
+                    self._fail(IsADirectoryError, above, "Both a file and a directory would be")
+                above = paths.parent(above)
+
+    def _refuse_directories(self, above: str, keys: list[str]) -> None:
+        """Fail if one of the ``keys``, all in the directory ``above``, is a directory's."""
+        with self._doing("write", above):
+            seen = list(islice(self._list(above, deep=False), _PAGE)) if len(keys) > 1 else None
+            directories = {entry.key for entry in seen or () if entry.is_dir}
+            for key in keys:
+                unknown = seen is None or len(seen) == _PAGE
+                if key in directories or (unknown and self._directory(key) is not None):
+                    self._fail(IsADirectoryError, key, "A directory")
 
 
 @cache

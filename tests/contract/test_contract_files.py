@@ -277,3 +277,29 @@ def test_many_files_at_once(scene: Scene) -> None:
     assert scene.store.read_many(reversed(list(files))) == list(reversed(files.values()))
     with pytest.raises(FileNotFoundError, match="absent"):
         scene.store.read_many([*files, scene.at("many/absent")])
+
+
+# ---- a file where a directory is ------------------------------------------------------------------------
+
+
+def test_writing_whole_files_refuses_the_name_of_a_directory(scene: Scene) -> None:
+    store = scene.store
+    scene.put("taken/file")
+    store.makedirs(scene.at("empty"))
+    kept = store.isdir(scene.at("empty"))  # not by a service without directory markers
+    for name in ("taken", "new/", *(["empty"] if kept else [])):
+        for write in (
+            lambda path: store.write_bytes(path, b"x"),
+            lambda path: store.write_bytes(path, b"x", if_absent=True),
+            lambda path: store.write_many({path: b"x"}),
+            lambda path: store.write_many({scene.at("one"): b"x", path: b"x", scene.at("two"): b"x"}),
+        ):
+            with pytest.raises(IsADirectoryError):
+                write(scene.at(name))
+    assert scene.files() == ["taken/file"]
+
+
+def test_files_that_would_be_in_each_others_way_are_not_written(scene: Scene) -> None:
+    with pytest.raises(IsADirectoryError):
+        scene.store.write_many({scene.at("a"): b"x", scene.at("a/b/c"): b"x"})
+    assert scene.files() == []
