@@ -14,6 +14,9 @@ from provisioner.work import Work
 _ROOM_BYTES = 64 << 20  # Terraform's state, its copies and its logs, many times over
 _LAST_MINUTE = 60
 _SOON = 15 * 60
+_BESIDE = re.compile(
+    r"module\.(?:store_([^.]+)\.aws_s3_bucket\.logs\[0\]|replica_([^.]+)\.aws_s3_bucket\.this)"
+)
 _OF_STORE = re.compile(r"module\.store_([^.]+)\.([^\[]+)(\[.*\])?")
 
 
@@ -106,7 +109,8 @@ def _refuse_unknown_loss(work: Work, lost: list[str]) -> None:
 
 def filled_buckets(work: Work, outcome: PlanOutcome) -> list[FilledBucket]:
     """The buckets that this plan would delete or replace although something is in them."""
-    looked_at = ((store, name, work.cloud.contents(name)) for store, name in _lost_buckets(work, outcome))
+    lost = [*_lost_buckets(work, outcome), *_lost_beside(work, outcome)]
+    looked_at = ((store, name, work.cloud.contents(name)) for store, name in lost)
     return [FilledBucket(store, name, contents) for store, name, contents in looked_at if not contents.empty]
 
 
@@ -126,6 +130,19 @@ def _lost_buckets(work: Work, outcome: PlanOutcome) -> list[tuple[str, str]]:
     return [
         (store, outputs[store].get("bucket", outputs[store]["path"])) for store in lost if store in outputs
     ]
+
+
+def _lost_beside(work: Work, outcome: PlanOutcome) -> list[tuple[str, str]]:
+    """The same for what a strict store has beside its bucket: one with logs, one with copies."""
+    found = []
+    for change in outcome.stream.planned:
+        match = _BESIDE.fullmatch(change.address)
+        if match and change.action in {"delete", "replace"}:
+            output = work.known_outputs().get("artifact_stores", {}).get(match[1] or match[2], {})
+            name = output.get("logs_bucket" if match[1] else "replica_bucket")
+            if name:
+                found.append((match[1] or match[2], name))
+    return found
 
 
 def _lost_stores(work: Work, outcome: PlanOutcome) -> list[str]:

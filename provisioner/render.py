@@ -44,7 +44,7 @@ def render(manifest: Manifest) -> dict[str, str]:
     place = place_of(manifest)
     if place is not None:
         files[BACKEND_FILE] = _backend(place)
-    for folder in sorted(provider.modules.values()):
+    for folder in provider.module_folders(manifest):
         for name, text in module_files(folder).items():
             files[f"modules/{folder}/{name}"] = text
     return files

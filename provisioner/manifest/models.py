@@ -162,6 +162,11 @@ class ArtifactStore(_Part):
         description="How many protections are set up; only `baseline` is available yet.",
         examples=["baseline"],
     )
+    replica_region: fields.MaybeRegion = Field(
+        default=None,
+        description="aws only: with profile strict, the second region, to which every object is copied.",
+        examples=["eu-central-1"],
+    )
     connector: fields.MaybeConnectorName = Field(
         default=None,
         description="Connector that gives access to it. Default: one is made, named <store>_connector.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,8 @@ _PROTECTIONS = MappingProxyType(
         "public_access_block": "the public access block",
     }
 )
+Place = tuple[str | int, ...]
+_REPLICA = "aws/artifact-replica"
 _STORAGE_CLASSES = {"standard": None, "infrequent": "STANDARD_IA", "archive": "GLACIER_IR"}
 
 
@@ -57,6 +59,42 @@ class Aws(Provider):
             )
         return None
 
+    def problems(self, manifest: Manifest) -> Iterator[tuple[Place, str]]:
+        """What the profile strict asks for: two regions, versions, and a service that understands it all."""
+        compatibility = manifest.compatibility or next(iter(self.compatibilities))
+        for index, store in enumerate(manifest.artifact_stores):
+            here: Place = ("artifact_stores", index)
+            if store.profile != "strict":
+                if store.replica_region is not None:
+                    yield (*here, "replica_region"), "only with profile: strict, which copies to it"
+                continue
+            lacking = [name for name in _CAPABILITIES if not self.can(name, compatibility)]
+            if lacking:
+                yield (*here, "profile"), f"strict is not for compatibility {compatibility}"
+            if not store.versioning:
+                yield (*here, "versioning"), "profile strict copies versions: it needs versioning: true"
+            if store.existing:
+                continue  # refused for every provider
+            if store.replica_region is None:
+                yield (
+                    (*here, "replica_region"),
+                    "required field is missing: profile strict copies every object into a second region",
+                )
+            elif store.replica_region == manifest.region:
+                yield (*here, "replica_region"), "the copy has to lie in another region than the store"
+            elif (why := _AWS_REGION.problem(store.replica_region)) is not None:
+                yield (*here, "replica_region"), why
+
+    def module_folders(self, manifest: Manifest) -> list[str]:
+        """All, and that of the replica only where a store is strict."""
+        strict = any(store.profile == "strict" for store in manifest.artifact_stores)
+        return [folder for folder in super().module_folders(manifest) if strict or folder != _REPLICA]
+
+    def store_variables(self, store: ArtifactStore) -> dict[str, Any]:
+        """Those of every cloud, and where a strict store is copied to."""
+        values = super().store_variables(store)
+        return {**values, "replica_region": store.replica_region} if store.profile == "strict" else values
+
     def variables(self, manifest: Manifest) -> dict[str, Any]:
         """Those of every cloud, and the address of a service other than AWS."""
         return {**super().variables(manifest), "endpoint_url": manifest.endpoint_url}
@@ -71,6 +109,7 @@ class Aws(Provider):
             "capabilities": self._capabilities(manifest),
             "endpoint": manifest.endpoint_url is not None,
             "tls_only": _tls_only(manifest),
+            "replicas": _replicas(manifest),
         }
 
     def missing_protections(self, manifest: Manifest) -> list[str]:
@@ -118,6 +157,13 @@ class Aws(Provider):
 
     def _capabilities(self, manifest: Manifest) -> dict[str, bool]:
         return {name: self.can(name, manifest.compatibility or "") for name in _CAPABILITIES}
+
+
+def _replicas(manifest: Manifest) -> list[dict[str, str]]:
+    """Each region that something is copied to, once, with a store that names it."""
+    strict = [store for store in manifest.artifact_stores if store.profile == "strict"]
+    named = {str(store.replica_region): store.name for store in sorted(strict, key=lambda store: store.name)}
+    return [{"alias": region.replace("-", "_"), "store": store} for region, store in sorted(named.items())]
 
 
 def _tls_only(manifest: Manifest) -> bool:
@@ -199,7 +245,13 @@ AWS = Aws(
     flavor="s3",
     scheme="s3",
     template="roots/aws.tf.j2",
-    modules=MappingProxyType({"artifact_store": "aws/artifact-store", "connector": "aws/service-connector"}),
+    modules=MappingProxyType(
+        {
+            "artifact_store": "aws/artifact-store",
+            "artifact_replica": _REPLICA,
+            "connector": "aws/service-connector",
+        }
+    ),
     bucket_rule=_S3_BUCKET,
     verifier="provisioner.verify.aws",
     reader="provisioner.live.aws",
@@ -210,7 +262,10 @@ AWS = Aws(
     resource_type="s3-bucket",
     required_fields=frozenset({"region"}),
     allowed_fields=frozenset({"region", "account", "endpoint_url", "compatibility"}),
-    store_fields=frozenset({"prefix", "versioning", "encryption", "lifecycle", "storage_class"}),
+    store_fields=frozenset(
+        {"prefix", "versioning", "encryption", "lifecycle", "storage_class", "replica_region"}
+    ),
+    profiles=("baseline", "strict"),
     connector_fields=frozenset({"external_id"}),
     field_rules=MappingProxyType(
         {

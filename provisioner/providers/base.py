@@ -154,6 +154,13 @@ class Provider:
         """What does not hold between fields on this provider alone: the place, and the sentence about it."""
         yield from ()
 
+    def module_folders(
+        self,
+        manifest: Manifest,  # noqa: ARG002  # for those whose modules depend on it
+    ) -> list[str]:
+        """The modules that the root of this manifest calls."""
+        return sorted(self.modules.values())
+
     # --- Terraform ----------------------------------------------------------------------------------------
 
     def variables(self, manifest: Manifest) -> dict[str, Any]:

@@ -108,6 +108,9 @@ class Aws:
             for connector in self._manifest.connectors
             if connector.auth_method == "iam-role"
         }
+        for store in self._manifest.artifact_stores:
+            if store.profile == "strict":
+                names |= _beside(store.name, self.bucket(store, account))
         return names | roles
 
     def repairs(self) -> list[str]:
@@ -230,6 +233,17 @@ class Aws:
         found = {tag["Key"]: tag["Value"] for tag in tags}
         ours = {"provisioned-by": "stack-provisioner", "stack": self._manifest.name}
         return not found or ours.items() <= found.items()
+
+
+def _beside(store: str, bucket: str) -> dict[str, str]:
+    """The names of what a strict store has beside its bucket; twins of the rules in the modules."""
+    digest = hashlib.sha256(bucket.encode()).hexdigest()[:10]
+    logs, replica = (bucket[:length].replace(".", "-") for length in (46, 43))
+    return {
+        f"module.store_{store}.aws_s3_bucket.logs[0]": f"{logs}-logs-{digest}",
+        f"module.replica_{store}.aws_s3_bucket.this": f"{replica}-replica-{digest}",
+        f"module.store_{store}.aws_iam_role.replication[0]": f"{bucket[:41]}-replication-{digest}",
+    }
 
 
 def role_name(stack: str, connector: str) -> str:

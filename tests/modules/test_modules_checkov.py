@@ -30,9 +30,6 @@ LOOKS_AT = {
     "CKV_AWS_40": {"aws_iam_user_policy", "aws_iam_user_policy_attachment", "aws_iam_policy_attachment"},
     "CKV_AWS_273": {"aws_iam_user"},
     "CKV_AWS_275": {"aws_iam_policy"},
-    "CKV_AWS_7": {"aws_kms_key"},
-    "CKV_AWS_33": {"aws_kms_key"},
-    "CKV_AWS_227": {"aws_kms_key"},
 }
 
 

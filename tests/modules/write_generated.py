@@ -20,7 +20,7 @@ from module_hcl import Block, load_module, string_value
 from module_schema import trimmed, types_in_use
 from terraform_rig import MODULES, provider_mirror, terraform_binary, terraform_in
 
-AWS_MODULES = ("aws/artifact-store", "aws/service-connector")
+AWS_MODULES = ("aws/artifact-replica", "aws/artifact-store", "aws/service-connector")
 EVERY_MODULE = tuple(
     sorted(path.parent.relative_to(MODULES).as_posix() for path in MODULES.glob("*/*/README.md"))
 )

@@ -55,9 +55,10 @@ def serving(handle: Callable[[Asked], Answer], certificate: Path | None = None) 
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            if self.command != "HEAD":
+                self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = _answer  # noqa: N815 - http.server's names
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = _answer  # noqa: N815 - http.server's names
 
         def log_message(self, *args: object) -> None:
             """Quiet: the test's own handler knows what was asked."""

@@ -18,9 +18,12 @@ output "path" {
   depends_on = [
     aws_s3_bucket.this,
     aws_s3_bucket_lifecycle_configuration.this,
+    aws_s3_bucket_logging.this,
+    aws_s3_bucket_notification.this,
     aws_s3_bucket_ownership_controls.this,
     aws_s3_bucket_policy.this,
     aws_s3_bucket_public_access_block.this,
+    aws_s3_bucket_replication_configuration.this,
     aws_s3_bucket_server_side_encryption_configuration.this,
     aws_s3_bucket_versioning.this,
     data.aws_s3_bucket.existing,
@@ -35,4 +38,9 @@ output "prefix" {
 output "kms_key_arn" {
   description = "ARN of the customer key; null without one."
   value       = local.kms_key_arn
+}
+
+output "logs_bucket" {
+  description = "strict: name of the bucket with the logs of accesses; null without."
+  value       = var.strict ? aws_s3_bucket.logs[0].bucket : null
 }

@@ -144,6 +144,36 @@ variable "public_access_block" {
   nullable    = false
 }
 
+variable "strict" {
+  description = "Profile strict: a key of its own where kms_key names none, a log of every access, events, and a copy in a second region."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "replica_bucket_arn" {
+  description = "strict: ARN of the bucket of the artifact-replica that every object is copied to."
+  type        = string
+  default     = null
+}
+
+variable "replica_kms_key_arn" {
+  description = "strict: ARN of the key that the copies are encrypted with."
+  type        = string
+  default     = null
+}
+
+variable "log_days" {
+  description = "strict: days until a log of accesses is removed; null keeps them for ever."
+  type        = number
+  default     = 365
+
+  validation {
+    condition     = var.log_days == null || try(var.log_days >= 1 && floor(var.log_days) == var.log_days, false)
+    error_message = "log_days is a whole number of days from 1, or null."
+  }
+}
+
 variable "tags" {
   description = "Tags for the bucket, beside provisioned-by, stack and artifact-store, which always win."
   type        = map(string)

@@ -164,7 +164,7 @@ def test_what_the_first_lines_refuse(old: str, new: str, wrong: str, problems_of
         ("prefix", "a?b", "letters, digits and"),
         ("prefix", "'${file(\"/etc/passwd\")}'", "letters, digits and"),
         ("prefix", "a" * 513, "at most 512 characters"),
-        ("profile", "strict", 'found "strict", which is not available yet; available: baseline'),
+        ("profile", "lax", "baseline"),
         ("profile", "basline", 'allowed: baseline, strict (did you mean "baseline"?)'),
         ("storage_class", "nearline", 'found "nearline"; allowed: standard'),
         ("storage_account", "acmeml", "not for provider aws"),

@@ -253,6 +253,26 @@ def test_names_of_backends_are_checked(problems_of: ProblemsOf, state: str, prob
     assert problem in "\n".join(problems_of(FIVE_LINES + f"state: {state}\n"))
 
 
+def test_strict_needs_a_second_region_and_all_that_it_stands_on(problems_of: ProblemsOf) -> None:
+    strict = FIVE_LINES + "    profile: strict\n"
+    [missing] = problems_of(strict)
+    assert "artifact_stores[0].replica_region: required field is missing" in missing
+    assert problems_of(strict + "    replica_region: eu-central-1\n") == []
+    [same] = problems_of(strict + "    replica_region: eu-west-1\n")
+    assert "has to lie in another region" in same
+    [unversioned] = problems_of(strict + "    replica_region: eu-central-1\n    versioning: false\n")
+    assert "it needs versioning: true" in unversioned
+    [alone] = problems_of(FIVE_LINES + "    replica_region: eu-central-1\n")
+    assert "only with profile: strict" in alone
+    service = "endpoint_url: http://localhost:9000\ncompatibility: minio\n"
+    told = problems_of(strict + "    replica_region: eu-central-1\n" + service)
+    assert any("strict is not for compatibility minio" in problem for problem in told)
+    local = FIVE_LINES.replace("provider: aws\nregion: eu-west-1", "provider: local")
+    assert any(
+        "not for provider local" in problem for problem in problems_of(local + "    replica_region: x\n")
+    )
+
+
 def test_the_s3_backend_has_to_know_its_region(problems_of: ProblemsOf) -> None:
     local = FIVE_LINES.replace("provider: aws\nregion: eu-west-1", "provider: local")
     [problem] = problems_of(local + "state: {backend: s3, bucket: acme}\n")
