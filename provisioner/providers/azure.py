@@ -19,6 +19,7 @@ _FEDERATED = re.compile(r"https://[^#*?\s]+#[^*?\s]+")
 _APPLICATIONS = frozenset({"workload-identity", "service-principal"})
 _NETWORK_FIELDS = ("allowed_networks", "private_endpoint_subnet")
 _NOT_FOR_ADOPTED = ("resource_group", "encryption", *_NETWORK_FIELDS)
+_PROOFS = {"CLIENT_SECRET": "CLIENT_SECRET", "FEDERATED_TOKEN_FILE": "OIDC_TOKEN_FILE_PATH"}
 _UNCOMMITTED_DAYS = 7  # for which Azure itself keeps the blocks of an unfinished upload
 
 
@@ -93,6 +94,18 @@ class Azure(Provider):
         variables = super().connector_variables(connector)
         del variables["session_seconds"]
         return variables
+
+    def terraform_environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """``AZURE_*`` as ``ARM_*``: azure-identity and the checks know the former, Terraform the latter."""
+        if environ.get("ARM_CLIENT_ID"):
+            return {}
+        for known, theirs in _PROOFS.items():
+            given = {theirs: environ.get(f"AZURE_{known}")}
+            given |= {name: environ.get(f"AZURE_{name}") for name in ("TENANT_ID", "CLIENT_ID")}
+            if all(given.values()):
+                oidc = {"ARM_USE_OIDC": "true"} if theirs != known else {}
+                return {f"ARM_{name}": str(value) for name, value in given.items()} | oidc
+        return {}
 
     def template_facts(self, manifest: Manifest) -> Mapping[str, Any]:
         """Which methods are for applications, and whether whoever applies is granted access."""

@@ -204,6 +204,13 @@ class Provider:
             "session_seconds": connector.session_seconds,
         }
 
+    def terraform_environment(
+        self,
+        environ: Mapping[str, str],  # noqa: ARG002  # for those whose Terraform provider has names of its own
+    ) -> dict[str, str]:
+        """An identity of the environment under the names that the Terraform provider knows."""
+        return {}
+
     def template_facts(
         self,
         manifest: Manifest,  # noqa: ARG002  # for those that have some

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
+from provisioner.catalog import PROVIDERS
 from provisioner.errors import InputError
 from provisioner.hcl import quote
 
@@ -21,11 +22,6 @@ _GOGC = "200"
 
 # Ours to hold, of no use to Terraform: a provider or a provisioner must never see it.
 _WITHHELD = frozenset({"STACKS_SECRET_KEY"})
-
-# The Terraform providers for Azure take an identity by names of their own; the rest of the world, this
-# product's other half included, by those of azure-identity.
-_ENTRA = ("TENANT_ID", "CLIENT_ID")
-_ENTRA_PROOFS = {"CLIENT_SECRET": "CLIENT_SECRET", "FEDERATED_TOKEN_FILE": "OIDC_TOKEN_FILE_PATH"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +80,14 @@ def build_environment(environ: Mapping[str, str], configuration: Path) -> dict[s
     kept = {
         name: value for name, value in environ.items() if not name.startswith("TF_") and name not in _WITHHELD
     }
-    return (
-        kept
-        | _azure_identity(environ)
-        | {
-            "TF_CLI_CONFIG_FILE": str(configuration),
-            "TF_IN_AUTOMATION": "1",
-            "TF_INPUT": "0",
-            "CHECKPOINT_DISABLE": "1",
-            "GOGC": environ.get("GOGC", _GOGC),
-        }
-    )
-
-
-def _azure_identity(environ: Mapping[str, str]) -> dict[str, str]:
-    """``AZURE_*`` as ``ARM_*``, where no identity is given by those already."""
-    if environ.get("ARM_CLIENT_ID"):
-        return {}
-    for known, theirs in _ENTRA_PROOFS.items():
-        given = {
-            theirs: environ.get(f"AZURE_{known}"),
-            **{name: environ.get(f"AZURE_{name}") for name in _ENTRA},
-        }
-        if all(given.values()):
-            oidc = {"ARM_USE_OIDC": "true"} if theirs != known else {}
-            return {f"ARM_{name}": str(value) for name, value in given.items()} | oidc
-    return {}
+    identities: dict[str, str] = {}
+    for provider in PROVIDERS.values():
+        identities |= provider.terraform_environment(environ)
+    ours = {
+        "TF_CLI_CONFIG_FILE": str(configuration),
+        "TF_IN_AUTOMATION": "1",
+        "TF_INPUT": "0",
+        "CHECKPOINT_DISABLE": "1",
+        "GOGC": environ.get("GOGC", _GOGC),
+    }
+    return {**kept, **identities, **ours}
