@@ -31,7 +31,7 @@ def deploy(
     """Write a manifest for one store, show it, and apply it.
 
     Every --key=value is a field of the manifest: --region, --bucket or --path, --prefix, --versioning, …
-    Without NAME a random one is taken; without --region that of AWS_REGION.
+    Without NAME a random one is taken; region and account come from the cloud's own environment variables.
     """
     from provisioner.cli.apply import apply_one
     from provisioner.cli.running import make_engine
@@ -51,7 +51,8 @@ def deploy(
         # The user wrote options, not a manifest: problems are told by the option's name.
         problems = (f"--{problem.path.rpartition('.')[2]}: {problem.message}" for problem in error.problems)
         raise InputError(
-            "\n".join(problems), hint="give it as --key=VALUE; a region also as AWS_REGION"
+            "\n".join(problems),
+            hint="give it as --key=VALUE; region and account also as the cloud's own variables",
         ) from error
     engine = make_engine(terraform, lock_timeout)
     path = state_file().home / "manifests" / f"{stack_name(name)}.yaml"

@@ -502,6 +502,19 @@ def test_deploy_takes_project_and_region_from_the_environment(gcp: World, projec
     assert name not in project.buckets
 
 
+@pytest.mark.slow
+def test_the_example_applies_as_it_stands(gcp: World, project: Project) -> None:
+    example = Path(__file__).parents[2] / "examples" / "gcp" / "stack.yaml"
+
+    applied = gcp.provision("apply", example, "-y")
+
+    assert "verified prod_store: put, get, list and delete work" in applied.err
+    assert gcp.registered() == ["prod_store"]
+    gcp.provision("destroy", example, "-y", expect=6)
+    gcp.provision("destroy", example, "-y", "--set", "artifact_stores.prod_store.protect=false")
+    assert not [name for name in project.buckets if name.startswith("ml-prod-")]
+
+
 def test_nothing_was_written_into_the_journal_that_is_secret(gcp: World) -> None:
     said = json.dumps(gcp.state())
     assert "PRIVATE KEY" not in said
