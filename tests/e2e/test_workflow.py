@@ -239,6 +239,26 @@ def test_a_plan_that_fails_is_told_and_blocks(repository: Repository) -> None:
     assert repository.world.registered() == ["one_store"]
 
 
+def test_a_change_of_no_stack_is_told_as_that_and_its_merge_applies_nothing(repository: Repository) -> None:
+    (repository.folder / "README.md").write_text("read me")
+    repository.commit()
+    head = repository.plan()
+
+    (comment,) = repository.github()["comments"]
+    assert "No stack is changed by this." in comment["body"]
+    assert repository.apply(repository.merge(head)) == []
+
+
+def test_a_deleted_stack_is_told_in_the_comment(repository: Repository) -> None:
+    (repository.folder / "stacks" / "one.yaml").rename(repository.folder / "stacks" / "_one.yaml")
+    repository.stack("two")
+    repository.commit()
+    repository.plan()
+
+    (comment,) = repository.github()["comments"]
+    assert "provision destroy one" in comment["body"]
+
+
 def test_a_push_that_nobody_reviewed_is_refused(repository: Repository) -> None:
     repository.git("switch", "--quiet", "main")
     repository.stack("two")
