@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -58,14 +58,17 @@ class RegistrationBase:
         return self.state_file.update(change)
 
     @contextmanager
-    def _stowed(self, name: str, kind: str, config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _stowed(
+        self, name: str, kind: str, config: Mapping[str, Any], secret_fields: Collection[str] = ()
+    ) -> Iterator[dict[str, Any]]:
         """``config`` with its plain secrets moved into a secret of the component's own.
 
+        ``secret_fields`` are fields that hold secrets although their names do not say so.
         When the block raises, the secret is as it was before: a refused registration leaves nothing.
         """
         values: dict[str, str] = {}
         own = own_secret(check_name(name, kind), kind)
-        moved = _moved(config, own, "", values)
+        moved = _moved(config, own, "", values, secret_fields)
         if not values:
             yield moved
             return
@@ -134,11 +137,18 @@ def merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     return {name: value for name, value in both.items() if value is not None}
 
 
-def _moved(config: Mapping[str, Any], secret: str, prefix: str, values: dict[str, str]) -> dict[str, Any]:
+def _moved(
+    config: Mapping[str, Any],
+    secret: str,
+    prefix: str,
+    values: dict[str, str],
+    secret_fields: Collection[str] = (),
+) -> dict[str, Any]:
     """``config`` with references in the place of plain secrets, which go to ``values``."""
     moved: dict[str, Any] = {}
     for name, value in config.items():
-        if is_secret_field(name) and value not in (None, "", False) and not is_reference(value):
+        is_secret = is_secret_field(name) or name in secret_fields
+        if is_secret and value not in (None, "", False) and not is_reference(value):
             key = f"{prefix}{name}"
             values[key] = value if isinstance(value, str) else json.dumps(value)
             moved[name] = f"{{{{{secret}.{key}}}}}"

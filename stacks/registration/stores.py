@@ -40,7 +40,7 @@ class StoreRegistration(RegistrationBase):
         """
         refuse_taken(self.state.artifact_stores, name, KIND)
         path = self._default_path(name, flavor) if path is None else path
-        with self._stowed(name, KIND, config or {}) as stowed:
+        with self._stowed(name, KIND, config or {}, self._secret_fields(flavor)) as stowed:
             record = ArtifactStoreRecord(
                 name, canonical(flavor), path, stowed, connector, authentication_secret
             )
@@ -71,8 +71,9 @@ class StoreRegistration(RegistrationBase):
     ) -> ArtifactStoreRecord:
         """Changes what is given and removes the fields ``remove``; raises as registering does."""
         gone = set(remove)
-        refuse_managed(self.state.artifact_store(name), KIND)
-        with self._stowed(name, KIND, config or {}) as stowed:
+        present = self.state.artifact_store(name)
+        refuse_managed(present, KIND)
+        with self._stowed(name, KIND, config or {}, self._secret_fields(present.flavor)) as stowed:
 
             def change(state: State) -> State:
                 old = state.artifact_store(name)
@@ -92,7 +93,9 @@ class StoreRegistration(RegistrationBase):
                 )
                 return state.with_artifact_store(self._checked(state, record), replacing=True)
 
-            return self._update(change).artifact_store(name)
+            changed = self._update(change).artifact_store(name)
+            self._stores.pop(name, None)  # a new value of a secret leaves the record as it was
+            return changed
 
     def connect_artifact_store(
         self, name: str, connector: str, *, verify: bool = False
@@ -164,6 +167,10 @@ class StoreRegistration(RegistrationBase):
         self._update(lambda state: state.without_flavor(name))
 
     # -- what they share
+
+    def _secret_fields(self, flavor: str) -> frozenset[str]:
+        """The fields that the flavor itself declares to be secret; a custom one may call them anything."""
+        return frozenset(getattr(flavor_class(self.state, flavor), "SECRET_CONFIG", ()))
 
     def _default_path(self, name: str, flavor: str) -> str:
         if canonical(flavor) == "local":

@@ -340,6 +340,17 @@ def test_flavors_of_ones_own(client: Client) -> None:
         client.register_flavor("stacks.stores.local.LocalArtifactStore")
 
 
+def test_what_a_flavor_of_ones_own_calls_secret_goes_into_a_secret(client: Client, home: Path) -> None:
+    client.register_flavor("flavor_for_tests.VaultArtifactStore")
+    record = client.register_artifact_store("mine", "vault", "vault://x", config={"combination": CANARY})
+    assert record.config == {"combination": "{{mine.artifact-store.combination}}"}
+    assert CANARY not in (home / "state.json").read_text()
+    assert client.get_artifact_store("mine").config == {"combination": CANARY}
+    changed = client.update_artifact_store("mine", config={"combination": "1-2-3"})
+    assert changed.config == record.config
+    assert client.get_artifact_store("mine").config == {"combination": "1-2-3"}
+
+
 def test_records_are_values(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     record = client.register_artifact_store("mine", "s3", "s3://b", config={"key": "a", "secret": CANARY})
