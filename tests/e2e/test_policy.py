@@ -29,7 +29,10 @@ def test_what_the_policy_denies_is_neither_bundled_nor_done(world: World) -> Non
     plan = world.provision("plan", manifest, "--out", "x.bundle", expect=6)
     assert f"does not allow: {denied}" in plan.out
     assert "warns: " in plan.out
+    assert "no bundle is made: the policy does not allow it" in plan.err
     assert not (world.folder / "x.bundle").exists()
+    among_many = world.provision("plan", manifest, "--report", "all.json", expect=6)
+    assert f"does not allow: {denied}" in among_many.out
     assert denied in world.provision("apply", manifest, "-y", expect=6).err
     assert world.registered() == []
 
