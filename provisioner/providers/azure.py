@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from provisioner.providers.azure_dangers import AZURE_DANGERS
 from provisioner.providers.base import NameRule, Provider
 
 if TYPE_CHECKING:
@@ -69,6 +70,12 @@ class Azure(Provider):
                 )
                 yield (*here, "storage_account"), wrong
         yield from _granted_twice(manifest, self)
+
+    def module_folders(self, manifest: Manifest) -> list[str]:
+        """Without that of applications, where no connector has one."""
+        needed = any(connector.auth_method in _APPLICATIONS for connector in manifest.connectors)
+        unused = () if needed else (self.modules["application"],)
+        return [folder for folder in super().module_folders(manifest) if folder not in unused]
 
     # --- Terraform ----------------------------------------------------------------------------------------
 
@@ -308,6 +315,7 @@ AZURE = Azure(
     bucket_rule=_CONTAINER,
     verifier="provisioner.verify.azure",
     reader="provisioner.live.azure",
+    dangers=AZURE_DANGERS,
     auth_methods=("implicit", "managed-identity", "workload-identity", "service-principal"),
     identity_methods=frozenset({"implicit", "managed-identity", "workload-identity", "service-principal"}),
     minted_methods=frozenset({"service-principal"}),

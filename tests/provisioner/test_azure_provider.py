@@ -218,6 +218,8 @@ def test_terraform_fmt_has_nothing_to_say(manifest: Manifest, tmp_path: Path) ->
 def test_applications_and_their_provider_are_there_only_where_they_are_asked_for() -> None:
     least, everything = render(azure())["main.tf"], render(EVERYTHING)["main.tf"]
     assert "hashicorp/azuread" not in least
+    assert not any("application" in path for path in render(azure()))
+    assert any("application" in path for path in render(EVERYTHING))
     assert everything.count('provider "azuread"') == 1
     assert re.findall(r'module "application_(\w+)"', everything) == ["secret", "workload"]
     assert "from = module.application_old_secret" in everything.replace("  ", " ")
