@@ -16,91 +16,17 @@ from provisioner.manifest import ArtifactStore, Connector, Manifest
 from provisioner.summary import Danger, split_address
 from provisioner.terraform.stream import Change
 
-_BUCKETS = frozenset(
-    {"aws_s3_bucket", "google_storage_bucket", "azurerm_storage_account", "azurerm_storage_container"}
-)
 _DIRECTORY = re.compile(r"terraform_data\.directory(\[.*\])?")
 
-# Resources that do nothing but protect: without them, their bucket is open, unversioned or unencrypted.
-_PROTECTING: Mapping[str, tuple[str, str]] = {
-    "aws_s3_bucket_public_access_block": ("public", "the block of public access is removed"),
-    "aws_s3_bucket_policy": ("protection", "the policy that denies plain HTTP is removed"),
-    "aws_s3_bucket_ownership_controls": ("public", "ACLs become possible"),
-    "aws_s3_bucket_versioning": ("protection", "versioning is no longer managed"),
-    "aws_s3_bucket_server_side_encryption_configuration": ("protection", "encryption is no longer managed"),
-}
-
-# By resource type: an attribute, the values that are safe, the kind of danger, and the words for it.
-_SAFE: Mapping[str, tuple[tuple[str, frozenset[Any], str, str], ...]] = {
-    "aws_s3_bucket_public_access_block": tuple(
-        (name, frozenset({True}), "public", f"public access is no longer blocked ({name})")
-        for name in (
-            "block_public_acls",
-            "block_public_policy",
-            "ignore_public_acls",
-            "restrict_public_buckets",
-        )
-    ),
-    "aws_s3_bucket_versioning": (
-        (
-            "versioning_configuration.0.status",
-            frozenset({"Enabled"}),
-            "protection",
-            "versioning is switched off",
-        ),
-    ),
-    "google_storage_bucket": (
-        (
-            "public_access_prevention",
-            frozenset({"enforced"}),
-            "public",
-            "public access is no longer prevented",
-        ),
-        ("uniform_bucket_level_access", frozenset({True}), "public", "ACLs become possible"),
-        ("versioning.0.enabled", frozenset({True}), "protection", "versioning is switched off"),
-    ),
-    "azurerm_storage_account": (
-        ("allow_nested_items_to_be_public", frozenset({False}), "public", "containers may become public"),
-        (
-            "public_network_access_enabled",
-            frozenset({False}),
-            "public",
-            "the account is reached from anywhere",
-        ),
-        ("https_traffic_only_enabled", frozenset({True}), "protection", "plain HTTP is allowed"),
-        (
-            "shared_access_key_enabled",
-            frozenset({False}),
-            "permissions",
-            "the account's keys give access to all",
-        ),
-        (
-            "blob_properties.0.versioning_enabled",
-            frozenset({True}),
-            "protection",
-            "versioning is switched off",
-        ),
-    ),
-    "azurerm_storage_container": (
-        ("container_access_type", frozenset({"private"}), "public", "the container becomes public"),
-    ),
-}
-
-_POLICIES: Mapping[str, tuple[str, str, tuple[str, ...], str]] = {
-    "aws_iam_role_policy": ("policy", "permissions", ("Action", "Resource"), "may now also"),
-    "aws_iam_role": ("assume_role_policy", "trust", ("Principal",), "is now also trusted to"),
-}
-
-
-# Resources that each give one thing to an identity: the attribute that says what, the danger, its words.
-_GIVING: Mapping[str, tuple[str, str, str]] = {
-    "google_storage_bucket_iam_member": ("role", "permissions", "is given the role"),
-    "azurerm_role_assignment": ("role_definition_name", "permissions", "is given the role"),
-    "google_service_account_iam_member": ("member", "trust", "is now also trusted to"),
-    "azuread_application_federated_identity_credential": ("subject", "trust", "is now also trusted to"),
-}
-_IDENTITIES = frozenset({"google_service_account", "azurerm_user_assigned_identity", "azuread_application"})
-_NARROW = frozenset({"roles/storage.objectViewer", "Storage Blob Data Reader"})
+# Types say themselves whose they are: so one table of each kind, of what the providers know.
+_EVERY = [provider.dangers for provider in PROVIDERS.values()]
+_BUCKETS = frozenset(name for one in _EVERY for name in one.buckets)
+_PROTECTING = {name: row for one in _EVERY for name, row in one.protecting.items()}
+_SAFE = {name: rows for one in _EVERY for name, rows in one.safe.items()}
+_POLICIES = {name: row for one in _EVERY for name, row in one.policies.items()}
+_GIVING = {name: row for one in _EVERY for name, row in one.giving.items()}
+_IDENTITIES = frozenset(name for one in _EVERY for name in one.identities)
+_NARROW = frozenset(name for one in _EVERY for name in one.narrow)
 
 
 def needs_details(planned: Sequence[Change], known: Collection[str]) -> bool:

@@ -14,9 +14,7 @@ from provisioner.work import Work
 _ROOM_BYTES = 64 << 20  # Terraform's state, its copies and its logs, many times over
 _LAST_MINUTE = 60
 _SOON = 15 * 60
-_BESIDE = re.compile(
-    r"module\.(?:store_([^.]+)\.aws_s3_bucket\.logs\[0\]|replica_([^.]+)\.aws_s3_bucket\.this)"
-)
+_BESIDE = re.compile(r"module\.([a-z]+)_([^.]+)\.([^\[]+)(\[.*\])?")
 _OF_STORE = re.compile(r"module\.store_([^.]+)\.([^\[]+)(\[.*\])?")
 
 
@@ -134,14 +132,15 @@ def _lost_buckets(work: Work, outcome: PlanOutcome) -> list[tuple[str, str]]:
 
 def _lost_beside(work: Work, outcome: PlanOutcome) -> list[tuple[str, str]]:
     """The same for what a strict store has beside its bucket: one with logs, one with copies."""
+    beside = PROVIDERS[work.manifest.provider].side_buckets
     found = []
     for change in outcome.stream.planned:
         match = _BESIDE.fullmatch(change.address)
-        if match and change.action in {"delete", "replace"}:
-            output = work.known_outputs().get("artifact_stores", {}).get(match[1] or match[2], {})
-            name = output.get("logs_bucket" if match[1] else "replica_bucket")
-            if name:
-                found.append((match[1] or match[2], name))
+        key = beside.get(f"{match[1]}.{match[3]}") if match else None
+        if match and key and change.action in {"delete", "replace"}:
+            output = work.known_outputs().get("artifact_stores", {}).get(match[2], {})
+            if output.get(key):
+                found.append((match[2], output[key]))
     return found
 
 

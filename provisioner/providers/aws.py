@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from provisioner.providers.base import NameRule, Provider
+from provisioner.providers.dangers import Dangers
 
 if TYPE_CHECKING:
     from provisioner.manifest import ArtifactStore, Connector, Manifest
@@ -239,6 +240,49 @@ _AWS_EXTERNAL_ID = NameRule(
     source="https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html",
 )
 
+_DANGERS = Dangers(
+    buckets=frozenset({"aws_s3_bucket"}),
+    protecting=MappingProxyType(
+        {
+            "aws_s3_bucket_public_access_block": ("public", "the block of public access is removed"),
+            "aws_s3_bucket_policy": ("protection", "the policy that denies plain HTTP is removed"),
+            "aws_s3_bucket_ownership_controls": ("public", "ACLs become possible"),
+            "aws_s3_bucket_versioning": ("protection", "versioning is no longer managed"),
+            "aws_s3_bucket_server_side_encryption_configuration": (
+                "protection",
+                "encryption is no longer managed",
+            ),
+        }
+    ),
+    safe=MappingProxyType(
+        {
+            "aws_s3_bucket_public_access_block": tuple(
+                (name, frozenset({True}), "public", f"public access is no longer blocked ({name})")
+                for name in (
+                    "block_public_acls",
+                    "block_public_policy",
+                    "ignore_public_acls",
+                    "restrict_public_buckets",
+                )
+            ),
+            "aws_s3_bucket_versioning": (
+                (
+                    "versioning_configuration.0.status",
+                    frozenset({"Enabled"}),
+                    "protection",
+                    "versioning is switched off",
+                ),
+            ),
+        }
+    ),
+    policies=MappingProxyType(
+        {
+            "aws_iam_role_policy": ("policy", "permissions", ("Action", "Resource"), "may now also"),
+            "aws_iam_role": ("assume_role_policy", "trust", ("Principal",), "is now also trusted to"),
+        }
+    ),
+)
+
 AWS = Aws(
     name="aws",
     title="AWS",
@@ -255,6 +299,10 @@ AWS = Aws(
     bucket_rule=_S3_BUCKET,
     verifier="provisioner.verify.aws",
     reader="provisioner.live.aws",
+    side_buckets=MappingProxyType(
+        {"store.aws_s3_bucket.logs": "logs_bucket", "replica.aws_s3_bucket.this": "replica_bucket"}
+    ),
+    dangers=_DANGERS,
     auth_methods=("iam-role", "implicit", "secret-key"),
     identity_methods=frozenset({"iam-role"}),
     secret_methods=frozenset({"secret-key"}),

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from provisioner.providers.dangers import Dangers
+
 if TYPE_CHECKING:
     from provisioner.manifest import ArtifactStore, Connector, Manifest
 
@@ -68,6 +70,11 @@ class Provider:
     """Those that take their credentials from the secret that ``authentication_secret`` names."""
     minted_methods: frozenset[str] = frozenset()
     """Identity methods with a static credential, which the verifier mints into a secret after the apply."""
+    side_buckets: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    """Further buckets of a store: the key of the store's output with the name of each, by its resource as
+    ``store.type.name`` (or what else than ``store`` stands before the store's name in the module's)."""
+    dangers: Dangers = field(default_factory=Dangers)
+    """What in a plan deserves a second look."""
     key_resources: frozenset[str] = frozenset()
     """Resources of a store's module, as ``type.name``, without which its objects cannot be read."""
     connector_type: str | None = None

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from provisioner.providers.base import NameRule, Provider
+from provisioner.providers.dangers import Dangers
 
 if TYPE_CHECKING:
     from provisioner.manifest import ArtifactStore, Connector, Manifest
@@ -131,6 +132,32 @@ _LABEL_VALUE = NameRule(
     source="https://cloud.google.com/storage/docs/tags-and-labels#bucket-labels",
 )
 
+_DANGERS = Dangers(
+    buckets=frozenset({"google_storage_bucket"}),
+    safe=MappingProxyType(
+        {
+            "google_storage_bucket": (
+                (
+                    "public_access_prevention",
+                    frozenset({"enforced"}),
+                    "public",
+                    "public access is no longer prevented",
+                ),
+                ("uniform_bucket_level_access", frozenset({True}), "public", "ACLs become possible"),
+                ("versioning.0.enabled", frozenset({True}), "protection", "versioning is switched off"),
+            ),
+        }
+    ),
+    giving=MappingProxyType(
+        {
+            "google_storage_bucket_iam_member": ("role", "permissions", "is given the role"),
+            "google_service_account_iam_member": ("member", "trust", "is now also trusted to"),
+        }
+    ),
+    identities=frozenset({"google_service_account"}),
+    narrow=frozenset({"roles/storage.objectViewer"}),
+)
+
 GCP = Gcp(
     name="gcp",
     title="Google Cloud",
@@ -152,6 +179,8 @@ GCP = Gcp(
     identity_methods=frozenset({"impersonation", "service-account"}),
     secret_methods=frozenset({"external-account", "user-account", "oauth2-token"}),
     minted_methods=frozenset({"service-account"}),
+    side_buckets=MappingProxyType({"store.google_storage_bucket.logs": "logs_bucket"}),
+    dangers=_DANGERS,
     key_resources=frozenset({"google_kms_crypto_key.this", "google_kms_key_ring.this"}),
     connector_type="gcp",
     resource_type="gcs-bucket",

@@ -127,22 +127,23 @@ class Gcp:
         return found
 
     def contents(self, bucket: str) -> Contents:
-        """Objects and old versions, counted up to a thousand; access logs, which go with the bucket, too."""
-        found = [self._contents(name) for name in (bucket, *self._logs_of(bucket))]
-        return Contents(
-            sum(one.objects for one in found),
-            sum(one.versions for one in found),
-            tuple(name for one in found for name in one.examples)[:_EXAMPLES],
-            more=any(one.more for one in found),
-        )
+        """Objects and old versions, counted up to a thousand."""
+        with translated(f"listing the versions in {bucket}"):
+            try:
+                blobs = list(self._storage.list_blobs(bucket, versions=True, max_results=_COUNTED + 1))
+            except NotFound:
+                return Contents(0, 0, ())
+        counted = blobs[:_COUNTED]
+        old = sum(blob.time_deleted is not None for blob in counted)
+        names = dict.fromkeys(blob.name for blob in counted)
+        return Contents(len(counted) - old, old, tuple(names)[:_EXAMPLES], more=len(blobs) > _COUNTED)
 
     def empty(self, bucket: str, prefix: str = "") -> None:
-        """Delete all objects and versions below a prefix; with none, the bucket's access logs, too."""
-        for name in (bucket, *(self._logs_of(bucket) if not prefix else ())):
-            with translated(f"emptying {name}"), ThreadPoolExecutor(_WORKERS) as workers:
-                blobs = self._storage.list_blobs(name, prefix=prefix or None, versions=True)
-                for done in [workers.submit(_delete, blob) for blob in blobs]:
-                    done.result()
+        """Delete all objects and versions below a prefix."""
+        with translated(f"emptying {bucket}"), ThreadPoolExecutor(_WORKERS) as workers:
+            blobs = self._storage.list_blobs(bucket, prefix=prefix or None, versions=True)
+            for done in [workers.submit(_delete, blob) for blob in blobs]:
+                done.result()
 
     def discard(self, bucket: str) -> None:
         """Nothing: Terraform deletes a bucket by what its state says, with or without a module."""
@@ -175,24 +176,6 @@ class Gcp:
         """Delete the key in Google Cloud; it no longer works a few minutes later."""
         with translated("deleting a key"):
             self._identities.delete_key(values.get("service_account_json", ""))
-
-    def _contents(self, name: str) -> Contents:
-        with translated(f"listing the versions in {name}"):
-            try:
-                blobs = list(self._storage.list_blobs(name, versions=True, max_results=_COUNTED + 1))
-            except NotFound:
-                return Contents(0, 0, ())
-        counted = blobs[:_COUNTED]
-        old = sum(blob.time_deleted is not None for blob in counted)
-        names = dict.fromkeys(blob.name for blob in counted)
-        return Contents(len(counted) - old, old, tuple(names)[:_EXAMPLES], more=len(blobs) > _COUNTED)
-
-    def _logs_of(self, bucket: str) -> tuple[str, ...]:
-        strict = any(
-            store.profile == "strict" and self.bucket(store) == bucket
-            for store in self._manifest.artifact_stores
-        )
-        return (log_bucket(bucket),) if strict else ()
 
     def _is_orphan(self, intent: Intent, since: datetime) -> bool:
         name = intent.identifier or ""

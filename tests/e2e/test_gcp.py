@@ -464,6 +464,8 @@ def test_a_destroyed_strict_stack_can_be_made_again(gcp: World, project: Project
     strict = {**PLAIN, "profile": "strict", "protect": False}
     project.objects.put(f"{PLAIN_BUCKET}-logs", "plain_usage_2026", b"log")
 
+    refused = gcp.provision("destroy", "demo", "-y", expect=6)
+    assert f"plain ({PLAIN_BUCKET}-logs) still holds 1 object" in refused.err
     gcp.provision("destroy", "demo", "-y", "--force-nonempty")
     assert [*project.buckets] == ["theirs"]
     gcp.provision("apply", write(gcp, strict), "-y")

@@ -249,19 +249,6 @@ def test_contents_are_counted_with_their_old_versions_and_emptied_with_them(proj
     assert here.contents("never-was").empty
 
 
-def test_access_logs_go_with_the_bucket_they_are_about(project: Project) -> None:
-    project.add_bucket({"name": PLAIN, **SOUND})
-    project.add_bucket({"name": f"{PLAIN}-logs", **SOUND})
-    project.objects.put(f"{PLAIN}-logs", "usage", b"log")
-    strict = cloud({"name": "plain", "profile": "strict"})
-
-    assert strict.contents(PLAIN).objects == 1
-    strict.empty(PLAIN, "a-probe/")
-    assert project.objects.names(f"{PLAIN}-logs") == ["usage"]
-    strict.empty(PLAIN)
-    assert strict.contents(PLAIN).empty
-
-
 def test_what_a_cut_off_run_left_is_found_and_nothing_else(project: Project) -> None:
     here = cloud()
     names = here.identifiers(PROJECT)
