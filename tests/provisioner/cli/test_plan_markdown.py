@@ -9,6 +9,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provisioner.assets import templates_root
 from provisioner.cli.plan_markdown import LIMIT, code, plain, plan_markdown
@@ -280,3 +282,14 @@ def test_drift_says_what_is_and_what_was_applied() -> None:
     assert "! main: x" in text
     clean = plan_markdown([summary(operation="drift", changes=(), grants=())])
     assert "No drift: everything is as it was applied." in clean
+
+
+@given(st.text(max_size=400))
+def test_no_text_at_all_leaves_its_place(text: str) -> None:
+    sentence, span = plain(text), code(text)
+
+    assert "\n" not in sentence + span
+    assert not re.search(r"(?<!\\)(?:\\\\)*[`*_\[\]|~<>]", sentence)
+    fence = re.match(r"`+", span)
+    assert fence is not None
+    assert fence[0] not in re.findall(r"`+", span[len(fence[0]) : -len(fence[0])])
