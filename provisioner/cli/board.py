@@ -95,8 +95,8 @@ class Board:
             line = self._lines.get(stack)
             if line is not None:
                 line.text = text
-            if not self.moving:
-                say(f"{stack}: {text}")
+            if not (self.moving and text.startswith("terraform ")):  # a step, which its line has told already
+                self._above(f"{stack}: {text}")
 
     def _progress(self, stack: str, line: _Line | None, event: Progress) -> None:
         name = event.address.removeprefix("module.")
