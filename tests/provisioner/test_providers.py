@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,6 +55,25 @@ def test_nothing_asks_which_provider_it_is() -> None:
         and file.relative_to(PACKAGE).as_posix() not in MEANT
         for word in comparisons(file)
         if word in words
+    ]
+    assert wrong == []
+
+
+# A repository's policy is judged by a list of its own, lest a mistake in a provider's file excuse itself.
+SECOND_LOOK = "policy"
+_TYPE = re.compile(r"\b(aws|google|azurerm|azuread)_[a-z0-9]+_[a-z0-9_]+")
+
+
+def test_nothing_names_the_resources_of_a_cloud() -> None:
+    """What they mean for a plan stands with the provider, too: see its ``dangers`` and ``side_buckets``."""
+    wrong = [
+        f"{file.relative_to(PACKAGE)}: {found[0]}"
+        for file in PACKAGE.rglob("*.py")
+        if not any(name in file.stem for name in PROVIDERS) and file.parent.name != SECOND_LOOK
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for found in [_TYPE.search(node.value)]
+        if found
     ]
     assert wrong == []
 
