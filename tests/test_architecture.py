@@ -51,7 +51,6 @@ LAYERS = {
         "graph": 4,
         "ci": 4,
         "engine": 8,
-        "report": 8,
         "fleet": 9,
         "cli": 10,
     },
