@@ -58,7 +58,7 @@ class AzureLock:
                 return None
         if found.lease.state != "leased":
             return None
-        noted = (found.metadata or {}).get(_METADATA)
+        noted = {name.lower(): text for name, text in (found.metadata or {}).items()}.get(_METADATA)
         return holder_of(json.loads(base64.b64decode(noted)) if noted else {})
 
     def probe(self) -> str | None:

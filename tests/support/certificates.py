@@ -13,8 +13,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 
-def loopback_certificate(folder: Path) -> tuple[Path, Path]:
-    """Writes the certificate, which is its own authority, and the key with it; gives the paths of both."""
+def loopback_certificate(folder: Path, *others: str) -> tuple[Path, Path]:
+    """Writes the certificate, which is its own authority, and the key with it; gives the paths of both.
+
+    ``others`` are names besides localhost that it is for.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
     now = datetime.now(UTC)
@@ -22,6 +25,7 @@ def loopback_certificate(folder: Path) -> tuple[Path, Path]:
     usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
     names = x509.SubjectAlternativeName(
         [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
+        + [x509.DNSName(other) for other in others]
     )
     certificate = (
         x509.CertificateBuilder()
