@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 import time
-import uuid
 from typing import TYPE_CHECKING
 
 import click
 
 from provisioner.cli.components import answer, form_option, make_client
 from provisioner.cli.options import ask, say, yes_option
-from provisioner.errors import InputError, SafetyError, UpstreamError
+from provisioner.errors import InputError, SafetyError
+from stacks.errors import StacksError
 
 if TYPE_CHECKING:
     from stacks.migration import Progress
     from stacks.stores.base import BaseArtifactStore
 
-_CONTENT = b"a probe of stack-provisioner: it may be deleted\n"
 _REPORT_SECONDS = 1.0
 _STEPS = ("write", "read", "list", "delete")
 
@@ -29,8 +27,10 @@ _STEPS = ("write", "read", "list", "delete")
 def verify(name: str, read_only: bool, form: str) -> int:
     """Try a store out with its own credentials: write, read, list and delete one object.
 
-    A bucket with versioning keeps the probe as an old version until its lifecycle removes it.
+    Old versions of the probe are deleted where the credentials allow it; elsewhere the lifecycle does.
     """
+    from provisioner.verify.probe import new_folder, try_out
+
     client = make_client(flavors=True)
     record = client.describe_artifact_store(name)
     if record.connector is not None:
@@ -40,10 +40,19 @@ def verify(name: str, read_only: bool, form: str) -> int:
     if read_only:
         store.listdir(store.path)
     else:
-        _try_out(store)
+        folder = new_folder()
+        try_out(store, folder)
+        _forget(store, folder)
     steps = ["list"] if read_only else list(_STEPS)
     text = f"{name} works: {', '.join(steps)}."
     return answer(form, {"name": name, "path": store.path, "works": steps}, text)
+
+
+def _forget(store: BaseArtifactStore, folder: str) -> None:
+    try:
+        store.forget_versions(f"{store.path.rstrip('/')}/{folder}")
+    except StacksError as error:
+        say(f"Old versions of the probe stay in {folder} until the bucket's lifecycle deletes them: {error}")
 
 
 @click.command()
@@ -101,27 +110,3 @@ class _Reporter:
                 f"  {progress.files} files, {progress.copied_bytes / (1 << 20):.0f} MiB copied "
                 f"({now - self._begun:.0f} s)"
             )
-
-
-def _try_out(store: BaseArtifactStore) -> None:
-    folder = f"{store.path.rstrip('/')}/.probe-{uuid.uuid4().hex}"
-    path = f"{folder}/object"
-    store.makedirs(folder)
-    try:
-        with store.open(path, "wb") as writer:
-            writer.write(_CONTENT)
-        with store.open(path, "rb") as reader:
-            content = reader.read()
-        if content != _CONTENT or store.listdir(folder) != ["object"]:
-            raise UpstreamError(
-                f"{store.name} gave back something else than was put into it",
-                hint="look at what stands between this machine and the service: a cache, a proxy",
-            )
-    finally:
-        # What went wrong above is what the user has to know, not that there is nothing to clean up.
-        failing = sys.exc_info()[0] is not None
-        try:
-            store.rmtree(folder)
-        except OSError:
-            if not failing:
-                raise

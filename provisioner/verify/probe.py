@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from provisioner.errors import UpstreamError
 from provisioner.manifest import ArtifactStore, Manifest
 from stacks import Client
-from stacks.errors import CredentialsError, StorePermissionError
+from stacks.errors import CredentialsError, StacksError, StorePermissionError
 from stacks.state import StateFile
 from stacks.stores.base import BaseArtifactStore
 
@@ -44,7 +45,7 @@ def probe(state_file: StateFile, manifest: Manifest, say: Say) -> tuple[Probed, 
             _until_settled(record, partial(_look, client, record.name), say)
             done.append(Probed(record, f"{record.name}: list works", None))
             continue
-        folder = f".probe-{uuid.uuid4().hex}"
+        folder = new_folder()
         _until_settled(record, partial(_use, client, record.name, folder), say)
         done.append(Probed(record, f"{record.name}: put, get, list and delete work", folder))
     return tuple(done)
@@ -73,23 +74,39 @@ def _look(client: Client, name: str) -> None:
     _list(store, store.path)
 
 
-def _use(client: Client, name: str, below: str) -> None:
-    store = client.get_artifact_store(name)
-    folder = f"{store.path.rstrip('/')}/{below}"
-    path = f"{folder}/object"
-    store.makedirs(folder)
+def _use(client: Client, name: str, folder: str) -> None:
+    try_out(client.get_artifact_store(name), folder)
+
+
+def try_out(store: BaseArtifactStore, folder: str) -> None:
+    """Write, read, list and delete one object in a folder of its own below the store's root.
+
+    Raises :class:`UpstreamError` when the store gives back something else than it got; the store's own errors.
+    """
+    place = f"{store.path.rstrip('/')}/{folder}"
+    path = f"{place}/object"
+    store.makedirs(place)
     try:
         with store.open(path, "wb") as stream:
             stream.write(_CONTENT)
         with store.open(path, "rb") as stream:
             content = stream.read()
-        if content != _CONTENT or _list(store, folder) != ["object"]:
+        if content != _CONTENT or _list(store, place) != ["object"]:
             raise UpstreamError(
-                f"{name} gave back something else than was put into it",
+                f"{store.name} gave back something else than was put into it",
                 hint="look at what stands between this machine and the service: a cache, a proxy",
             )
-    finally:
-        store.rmtree(folder)
+    except BaseException:
+        # What went wrong here is what the user has to know, not that there is nothing to clean up.
+        with suppress(StacksError, OSError):
+            store.rmtree(place)
+        raise
+    store.rmtree(place)
+
+
+def new_folder() -> str:
+    """A name for the folder of a probe that nobody has used before."""
+    return f".probe-{uuid.uuid4().hex}"
 
 
 def _list(store: BaseArtifactStore, path: str) -> list[str]:

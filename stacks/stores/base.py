@@ -273,6 +273,13 @@ class BaseArtifactStore(ABC):
 
         run_all(copy, pairs, workers=min(self.WORKERS, target.WORKERS))
 
+    def forget_versions(self, path: PathType) -> int:  # noqa: ARG002 - for services that keep versions
+        """Delete the versions that a service keeps of the deleted files in a directory; how many.
+
+        Files that are there keep their versions. Raises StorePermissionError: not allowed.
+        """
+        return 0
+
     @property
     def fs(self) -> AbstractFileSystem:
         """An fsspec filesystem over this store, with its live credentials and its borders.

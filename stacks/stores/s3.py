@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -150,15 +151,14 @@ class S3ArtifactStore(KeyedArtifactStore):
     @property
     def storage_options(self) -> dict[str, Any]:
         now = self.live_credentials()
-        options = {
-            "key": now.access_key_id,
-            "secret": now.secret_access_key,
-            "token": now.session_token,
-            "client_kwargs": dict(self._settings.client),
-            "config_kwargs": dict(self._settings.config),
-            "s3_additional_kwargs": dict(self._settings.additional),
-        }
-        return {name: value for name, value in options.items() if value}
+        keys = (now.access_key_id, now.secret_access_key, now.session_token)
+        return replace(self._settings, keys=keys).as_config()
+
+    def forget_versions(self, path: PathType) -> int:
+        key = self._key(path)
+        with self._doing("delete old versions of", key):
+            below = f"{self._prefix}{key}/" if key else self._prefix
+            return self._run(lambda clients: s3_sdk.forget_versions(clients.sdk, self.bucket, below))
 
     # ---- the primitives -------------------------------------------------------------------------------
 

@@ -38,9 +38,9 @@ class S3Settings:
     def as_config(self) -> dict[str, Any]:
         """The store's configuration again, with every secret under a key of its own."""
         found = {
-            "client_kwargs": self.client,
-            "config_kwargs": self.config,
-            "s3_additional_kwargs": self.additional,
+            "client_kwargs": dict(self.client),
+            "config_kwargs": dict(self.config),
+            "s3_additional_kwargs": dict(self.additional),
             **dict(zip(_KEYS.values(), self.keys or (), strict=False)),
         }
         return {name: value for name, value in found.items() if value}

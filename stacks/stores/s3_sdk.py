@@ -1,10 +1,14 @@
-"""Reads and writes through botocore, where the fast client cannot go."""
+"""What goes through botocore because the fast client cannot: odd settings and keys, old versions."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from stacks.stores import s3_errors
+from stacks.stores.parallel import batches
 from stacks.stores.types import Condition, bare_etag
+
+_NOT_IMPLEMENTED = 501
 
 
 def read_range(
@@ -30,3 +34,24 @@ def put(sdk: Any, place: dict[str, Any], content: bytes, condition: Condition) -
         conditions["IfMatch"] = bare_etag(condition.etag)
     etag: str | None = sdk.put_object(Body=content, **place, **conditions).get("ETag")
     return etag
+
+
+def forget_versions(sdk: Any, bucket: str, prefix: str) -> int:
+    """Delete all versions of the objects below ``prefix`` that have been deleted; how many."""
+    try:
+        pages = list(sdk.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix))
+    except Exception as error:
+        if s3_errors.is_foreign(error) and s3_errors.read_fault(error).status == _NOT_IMPLEMENTED:
+            return 0  # a service without versions
+        raise
+    markers = [one for page in pages for one in page.get("DeleteMarkers", ())]
+    gone = {one["Key"] for one in markers if one["IsLatest"]}
+    versions = [one for page in pages for one in page.get("Versions", ())]
+    doomed = [
+        {"Key": one["Key"], "VersionId": one["VersionId"]} for one in versions + markers if one["Key"] in gone
+    ]
+    for group in batches(doomed, 1000):
+        answer = sdk.delete_objects(Bucket=bucket, Delete={"Objects": group, "Quiet": True})
+        for failure in answer.get("Errors", ()):
+            raise s3_errors.RefusedKeyError(failure)
+    return len(doomed)

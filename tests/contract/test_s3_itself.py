@@ -314,3 +314,26 @@ def test_a_provider_that_fails_is_heard(moto: S3Rig) -> None:
     store, _ = moto.fresh(credentials=provider)
     with pytest.raises(CredentialsError, match="the connector has been deleted"):
         store.open(f"{store.path}/x")
+
+
+# ---- versions -------------------------------------------------------------------------------------------
+
+
+def test_the_versions_of_deleted_files_can_be_forgotten(moto: S3Rig) -> None:
+    client, bucket = moto.outside.client, f"{moto.bucket}-versions"
+    client.create_bucket(Bucket=bucket)
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    store = moto.make(f"s3://{bucket}/root")
+    for content in (b"1", b"2"):
+        store.write_many({f"{store.path}/d/{name}": content for name in ("kept", "gone")})
+    store.remove(f"{store.path}/d/gone")
+    assert store.forget_versions(f"{store.path}/d") == 3
+    found = client.list_object_versions(Bucket=bucket)
+    assert [version["Key"] for version in found["Versions"]] == ["root/d/kept"] * 2
+    assert "DeleteMarkers" not in found
+
+
+def test_where_nothing_keeps_versions_there_are_none_to_forget(scene: Scene) -> None:
+    path = scene.put("d/gone")
+    scene.store.remove(path)
+    assert scene.store.forget_versions(scene.at("d")) == 0

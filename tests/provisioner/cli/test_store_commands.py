@@ -85,6 +85,22 @@ def test_verify_says_what_is_missing(provision: CommandLine, aws: Aws) -> None:
     assert "next:" in done.err
 
 
+def test_verify_leaves_no_old_versions_of_its_probe(provision: CommandLine, aws: Aws) -> None:
+    aws.bucket("versioned")
+    aws.client("s3").put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+    provision.environment(AWS_ACCESS_KEY_ID="AKIAOWNER", AWS_SECRET_ACCESS_KEY="owner")
+    provision(
+        "artifact-store register a -f s3 --path s3://versioned/below --client_kwargs",
+        json.dumps({"endpoint_url": aws.url}),
+    )
+
+    assert provision("artifact-store verify a").out == "a works: write, read, list, delete.\n"
+
+    left = aws.client("s3").list_object_versions(Bucket="versioned")
+    assert "Versions" not in left
+    assert "DeleteMarkers" not in left
+
+
 def test_migrate_copies_all_verifies_it_and_goes_on_where_it_was(provision: CommandLine, aws: Aws) -> None:
     aws.bucket("new-bucket")
     provision.environment(AWS_ACCESS_KEY_ID="AKIAOWNER", AWS_SECRET_ACCESS_KEY="owner")
