@@ -81,7 +81,7 @@ def _use(client: Client, name: str, folder: str) -> None:
 def try_out(store: BaseArtifactStore, folder: str) -> None:
     """Write, read, list and delete one object in a folder of its own below the store's root.
 
-    Raises :class:`UpstreamError` when the store gives back something else than it got; the store's own errors.
+    Raises :class:`UpstreamError` when the store gives back something else than it got.
     """
     place = f"{store.path.rstrip('/')}/{folder}"
     path = f"{place}/object"
