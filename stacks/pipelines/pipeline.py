@@ -10,10 +10,10 @@ from typing import Any, overload
 
 from stacks.artifacts import PipelineRun
 from stacks.artifacts.names import check_name
-from stacks.client import Client
 from stacks.errors import PipelineError
 from stacks.materializers.codec import Unencodable, plain
 from stacks.pipelines.graph import Graph, building
+from stacks.pipelines.here import client
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Pipeline:
         args: Sequence[Any],
         given: Mapping[str, Any],
     ) -> PipelineRun:
-        stack = Client().active_stack
+        stack = client().active_stack
         if stack.orchestrator != "default":
             raise PipelineError(
                 f"the stack {stack.name} names the orchestrator {stack.orchestrator!r}, which is not there",

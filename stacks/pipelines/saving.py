@@ -9,9 +9,9 @@ from stacks.artifacts import ArtifactVersion
 from stacks.artifacts.names import check_name
 from stacks.artifacts.records import Producer
 from stacks.artifacts.writing import save_version
-from stacks.client import Client
 from stacks.materializers import BaseMaterializer
 from stacks.pipelines.context import running
+from stacks.pipelines.here import client
 
 BY_HAND = ("saved", "by_hand")
 """Where artifacts of no pipeline and no step lie."""
@@ -38,7 +38,7 @@ def save_artifact(
     name = check_name(name, "an artifact")
     context = running.get() if store is None else None
     if context is None:
-        history, place, producer = Client().history(store), BY_HAND, None
+        history, place, producer = client().history(store), BY_HAND, None
     else:
         history, place = context.history, (context.pipeline, context.step)
         producer = Producer(context.pipeline, context.run, context.step, name)
@@ -59,4 +59,4 @@ def save_artifact(
 
 def load_artifact(name: str, version: str | int | None = None, *, store: str | None = None) -> Any:
     """The value of an artifact version, by default the latest; raises as ``ArtifactVersion.load``."""
-    return Client().get_artifact_version(name, version, store=store).load()
+    return client().get_artifact_version(name, version, store=store).load()

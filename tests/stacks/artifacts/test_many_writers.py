@@ -18,8 +18,9 @@ from stacks import Client
 # Waits for a file, so that all begin at the same moment; ten threads in each of two processes.
 PROGRAM = """
 import os, sys, threading, time
-from stacks import Client, save_artifact
-Client().get_artifact_store().exists(Client().get_artifact_store().path)
+from stacks import save_artifact
+from stacks.pipelines.here import client
+client().get_artifact_store().exists(client().get_artifact_store().path)  # connected before it begins
 print("ready", flush=True)
 while not os.path.exists(sys.argv[1]):
     time.sleep(0.002)

@@ -8,6 +8,8 @@ from sample_pipeline import load
 from workshop import Workshop
 
 from stacks import BaseMaterializer, load_artifact, pipeline, save_artifact, step
+from stacks.pipelines.context import running
+from stacks.pipelines.here import client
 
 
 def test_artifacts_can_be_saved_and_loaded_by_hand(workshop: Workshop) -> None:
@@ -83,3 +85,22 @@ def test_no_step_sees_what_another_does_to_its_inputs(workshop: Workshop) -> Non
     run = p()
 
     assert [run.steps[name].output.load() for name in ("spoil", "again")] == [3, 3]
+
+
+def test_one_store_serves_all_calls_so_that_its_connections_are_kept(workshop: Workshop) -> None:
+    made: list[object] = []
+
+    @step(enable_cache=False)
+    def look() -> None:
+        context = running.get()
+        made.append(context.history.store if context else None)
+
+    one_step = pipeline(name="p")(look)
+    one_step()
+    one_step()
+
+    assert made[0] is made[1] is client().get_artifact_store()
+    workshop.client.register_artifact_store("other", "local", path=str(workshop.root.parent / "other"))
+    workshop.client.update_stack("here", artifact_store="other")
+    one_step()
+    assert made[2] is not made[0]  # and a change of the stack counts at once
