@@ -5,28 +5,31 @@ The attributes have the names and shapes of the AWS provider's schema.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from threading import Lock
 from typing import Any
-from urllib.parse import unquote
 
 import boto3
 from botocore.config import Config
 
 from provisioner.catalog import PROVIDERS
-from provisioner.errors import InputError
-from provisioner.live.base import Found, Seen
+from provisioner.live import aws_shapes as shapes
+from provisioner.live.aws_look import FLAGS, look
+from provisioner.live.base import Found
 from provisioner.live.compare import Document, Tags
 from provisioner.live.noted import Resource
 from provisioner.manifest import Manifest
 from provisioner.verify.aws_errors import setting, translated
 
-_FLAGS = {
-    "block_public_acls": "BlockPublicAcls",
-    "block_public_policy": "BlockPublicPolicy",
-    "ignore_public_acls": "IgnorePublicAcls",
-    "restrict_public_buckets": "RestrictPublicBuckets",
-}
+_NOTIFIED = frozenset(
+    {
+        "EventBridgeConfiguration",
+        "LambdaFunctionConfigurations",
+        "QueueConfigurations",
+        "TopicConfigurations",
+    }
+)
 
 
 class Aws:
@@ -42,11 +45,10 @@ class Aws:
             s3={"addressing_style": "path" if manifest.endpoint_url else "auto"},
         )
         self._asks_caller = PROVIDERS["aws"].can("caller_identity", manifest.compatibility or "")
-        names = ("s3", "iam", "sts")
-        self._s3, self._iam, self._sts = (
-            session.client(name, endpoint_url=manifest.endpoint_url, config=config)  # type: ignore[call-overload] # named by data
-            for name in names
-        )
+        self._client = partial(session.client, endpoint_url=manifest.endpoint_url, config=config)
+        self._s3, self._iam, self._sts = (self._client(name) for name in ("s3", "iam", "sts"))
+        self._keys: dict[str, Any] = {}
+        self._making = Lock()
 
     @property
     def readings(self) -> Mapping[str, Callable[[Mapping[str, Any]], Found]]:
@@ -59,6 +61,11 @@ class Aws:
             "aws_s3_bucket_server_side_encryption_configuration": self._encryption,
             "aws_s3_bucket_policy": self._policy,
             "aws_s3_bucket_lifecycle_configuration": self._lifecycle,
+            "aws_s3_bucket_logging": self._logging,
+            "aws_s3_bucket_notification": self._notification,
+            "aws_s3_bucket_replication_configuration": self._replication,
+            "aws_kms_key": self._key,
+            "aws_kms_alias": self._alias,
             "aws_iam_role": self._role,
             "aws_iam_role_policy": self._role_policy,
         }
@@ -98,7 +105,7 @@ class Aws:
         bucket = noted["bucket"]
         if self._ask("s3", "head_bucket", Bucket=bucket) is None:
             return None
-        return {"tags": _tags(self._ask("s3", "get_bucket_tagging", Bucket=bucket), "TagSet")}
+        return {"tags": shapes.tags(self._ask("s3", "get_bucket_tagging", Bucket=bucket), "TagSet")}
 
     def _versioning(self, noted: Mapping[str, Any]) -> Found:
         answer = self._ask("s3", "get_bucket_versioning", Bucket=noted["bucket"])
@@ -111,7 +118,7 @@ class Aws:
         if answer is None:
             return None
         flags = answer["PublicAccessBlockConfiguration"]
-        return {name: bool(flags.get(flag)) for name, flag in _FLAGS.items()}
+        return {name: bool(flags.get(flag)) for name, flag in FLAGS.items()}
 
     def _ownership(self, noted: Mapping[str, Any]) -> Found:
         answer = self._ask("s3", "get_bucket_ownership_controls", Bucket=noted["bucket"])
@@ -124,21 +131,8 @@ class Aws:
         answer = self._ask("s3", "get_bucket_encryption", Bucket=noted["bucket"])
         if answer is None:
             return None
-        return {
-            "rule": [
-                {
-                    "bucket_key_enabled": bool(rule.get("BucketKeyEnabled")),
-                    "apply_server_side_encryption_by_default": [
-                        {
-                            "sse_algorithm": default["SSEAlgorithm"],
-                            "kms_master_key_id": default.get("KMSMasterKeyID", ""),
-                        }
-                    ],
-                }
-                for rule in answer["ServerSideEncryptionConfiguration"]["Rules"]
-                for default in [rule["ApplyServerSideEncryptionByDefault"]]
-            ]
-        }
+        rules = answer["ServerSideEncryptionConfiguration"]["Rules"]
+        return {"rule": [shapes.encryption_rule(rule) for rule in rules]}
 
     def _policy(self, noted: Mapping[str, Any]) -> Found:
         answer = self._ask("s3", "get_bucket_policy", Bucket=noted["bucket"])
@@ -146,7 +140,61 @@ class Aws:
 
     def _lifecycle(self, noted: Mapping[str, Any]) -> Found:
         answer = self._ask("s3", "get_bucket_lifecycle_configuration", Bucket=noted["bucket"])
-        return None if answer is None else {"rule": [_lifecycle_rule(rule) for rule in answer["Rules"]]}
+        return None if answer is None else {"rule": [shapes.lifecycle_rule(rule) for rule in answer["Rules"]]}
+
+    # --- what the profile strict adds ---------------------------------------------------------------------
+
+    def _logging(self, noted: Mapping[str, Any]) -> Found:
+        answer = self._ask("s3", "get_bucket_logging", Bucket=noted["bucket"])
+        enabled = (answer or {}).get("LoggingEnabled")
+        if enabled is None:
+            return None
+        return {"target_bucket": enabled["TargetBucket"], "target_prefix": enabled.get("TargetPrefix", "")}
+
+    def _notification(self, noted: Mapping[str, Any]) -> Found:
+        answer = self._ask("s3", "get_bucket_notification_configuration", Bucket=noted["bucket"])
+        if answer is None or not _NOTIFIED & answer.keys():
+            return None
+        return {"eventbridge": "EventBridgeConfiguration" in answer}
+
+    def _replication(self, noted: Mapping[str, Any]) -> Found:
+        answer = self._ask("s3", "get_bucket_replication", Bucket=noted["bucket"])
+        if answer is None:
+            return None
+        configuration = answer["ReplicationConfiguration"]
+        return {
+            "role": configuration["Role"],
+            "rule": [shapes.replication_rule(rule) for rule in configuration["Rules"]],
+        }
+
+    def _key(self, noted: Mapping[str, Any]) -> Found:
+        name, kms = noted["key_id"], self._kms(noted["arn"])
+        answer = setting(lambda: kms.describe_key(KeyId=name))
+        if answer is None or answer["KeyMetadata"]["KeyState"] == "PendingDeletion":
+            return None
+        rotation = setting(lambda: kms.get_key_rotation_status(KeyId=name)) or {}
+        policy = setting(lambda: kms.get_key_policy(KeyId=name, PolicyName="default")) or {}
+        tags = setting(lambda: kms.list_resourceshapes.tags(KeyId=name)) or {}
+        return {
+            "description": answer["KeyMetadata"].get("Description", ""),
+            "is_enabled": answer["KeyMetadata"]["Enabled"],
+            "enable_key_rotation": bool(rotation.get("KeyRotationEnabled")),
+            "policy": Document(policy.get("Policy", "")),
+            "tags": Tags({tag["TagKey"]: tag["TagValue"] for tag in tags.get("Tags", [])}),
+        }
+
+    def _alias(self, noted: Mapping[str, Any]) -> Found:
+        kms = self._kms(noted["arn"])
+        answer = setting(lambda: kms.describe_key(KeyId=noted["name"]))
+        return None if answer is None else {"target_key_id": answer["KeyMetadata"]["KeyId"]}
+
+    def _kms(self, arn: str) -> Any:
+        """A client for the region of a key: that of a copy is another than the stack's."""
+        region = arn.split(":")[3]
+        with self._making:
+            if region not in self._keys:
+                self._keys[region] = self._client("kms", region_name=region)
+            return self._keys[region]
 
     # --- roles --------------------------------------------------------------------------------------------
 
@@ -156,96 +204,22 @@ class Aws:
             return None
         role = answer["Role"]
         return {
-            "assume_role_policy": _document(role["AssumeRolePolicyDocument"]),
+            "assume_role_policy": shapes.document(role["AssumeRolePolicyDocument"]),
             "description": role.get("Description", ""),
             "max_session_duration": role.get("MaxSessionDuration"),
             "permissions_boundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", ""),
-            "tags": _tags(role, "Tags"),
+            "tags": shapes.tags(role, "Tags"),
         }
 
     def _role_policy(self, noted: Mapping[str, Any]) -> Found:
         answer = self._ask("iam", "get_role_policy", RoleName=noted["role"], PolicyName=noted["name"])
-        return None if answer is None else {"policy": _document(answer["PolicyDocument"])}
-
-
-def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    abort = rule.get("AbortIncompleteMultipartUpload")
-    old = rule.get("NoncurrentVersionExpiration")
-    expiration = rule.get("Expiration")
-    return {
-        "id": rule.get("ID", ""),
-        "status": rule["Status"],
-        "abort_incomplete_multipart_upload": (
-            [{"days_after_initiation": abort.get("DaysAfterInitiation")}] if abort else []
-        ),
-        "noncurrent_version_expiration": [{"noncurrent_days": old.get("NoncurrentDays")}] if old else [],
-        "expiration": (
-            [
-                {
-                    "days": expiration.get("Days"),
-                    "expired_object_delete_marker": expiration.get("ExpiredObjectDeleteMarker"),
-                }
-            ]
-            if expiration
-            else []
-        ),
-        "transition": [
-            {"days": transition.get("Days"), "storage_class": transition["StorageClass"]}
-            for transition in rule.get("Transitions", [])
-        ],
-    }
-
-
-def _tags(answer: Mapping[str, Any] | None, key: str) -> Tags:
-    return Tags({tag["Key"]: tag["Value"] for tag in (answer or {}).get(key, [])})
-
-
-def _document(policy: Any) -> Document:
-    """boto3 decodes IAM's policies; a service that quotes them in a way of its own leaves the text."""
-    return Document(unquote(policy) if isinstance(policy, str) else json.dumps(policy))
-
-
-def look(bucket: str, given: Mapping[str, str]) -> Seen:
-    """A bucket of S3 or a service like it: its region, whose it is, and what protects it."""
-    endpoint = given.get("endpoint_url")
-    config = Config(s3={"addressing_style": "path" if endpoint else "auto"})
-    with translated(f"looking at s3://{bucket}"):
-        session = boto3.Session(region_name=given.get("region"))
-        region = given.get("region") or session.region_name or "us-east-1"
-        s3 = session.client("s3", region_name=region, endpoint_url=endpoint, config=config)
-        found = setting(lambda: s3.head_bucket(Bucket=bucket))
-        if found is None:
-            raise InputError(
-                f"there is no bucket {bucket!r}" + (f" at {endpoint}" if endpoint else ""),
-                hint="check its name, and which credentials are in use",
-            )
-        fields = {"region": str(found.get("BucketRegion") or _location(s3, bucket) or region)}
-        can_ask = PROVIDERS["aws"].can("caller_identity", given.get("compatibility", ""))
-        if can_ask and "account" not in given:
-            sts = session.client("sts", region_name=region, endpoint_url=endpoint)
-            fields["account"] = sts.get_caller_identity()["Account"]
-        return Seen(fields, tuple(_settings(s3, bucket)))
-
-
-def _location(s3: Any, bucket: str) -> str | None:
-    answer = setting(lambda: s3.get_bucket_location(Bucket=bucket)) or {}
-    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html
-    return {"": "us-east-1", "EU": "eu-west-1"}.get(found := answer.get("LocationConstraint") or "", found)
-
-
-def _settings(s3: Any, bucket: str) -> Iterator[str]:
-    versioning = setting(lambda: s3.get_bucket_versioning(Bucket=bucket)) or {}
-    yield f"versioning is {versioning.get('Status', 'off').lower()}"
-    encryption = setting(lambda: s3.get_bucket_encryption(Bucket=bucket)) or {}
-    for rule in encryption.get("ServerSideEncryptionConfiguration", {}).get("Rules", []):
-        yield f"encrypted with {rule['ApplyServerSideEncryptionByDefault']['SSEAlgorithm']}"
-    answer = setting(lambda: s3.get_public_access_block(Bucket=bucket)) or {}
-    flags = answer.get("PublicAccessBlockConfiguration", {})
-    closed = all(flags.get(flag) for flag in _FLAGS.values())
-    yield "public access is blocked" if closed else "public access is NOT blocked"
+        return None if answer is None else {"policy": shapes.document(answer["PolicyDocument"])}
 
 
 def connect(manifest: Manifest) -> Aws:
     """The account or service that the manifest names."""
     with translated("reading the AWS configuration"):
         return Aws(manifest)
+
+
+__all__ = ["Aws", "connect", "look"]

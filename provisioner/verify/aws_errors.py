@@ -19,7 +19,7 @@ from botocore.exceptions import (
 
 from provisioner.errors import CredentialsError, UpstreamError
 
-ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchEntity", "NotFound"})
+ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchEntity", "NotFound", "NotFoundException"})
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 _WRONG = frozenset(
     {
@@ -39,6 +39,7 @@ _UNSET = frozenset(
         "ServerSideEncryptionConfigurationNotFoundError",
         "NoSuchBucketPolicy",
         "NoSuchTagSet",
+        "ReplicationConfigurationNotFoundError",
     }
 )
 
