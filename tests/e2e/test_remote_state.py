@@ -141,7 +141,13 @@ def test_a_second_apply_is_told_who_holds_the_lock(
     assert _objects(s3) == [KEY]
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["provision and Terraform", "Terraform alone"])
+@pytest.mark.parametrize(
+    "whole",
+    [
+        pytest.param(True, id="provision and Terraform"),
+        pytest.param(False, id="Terraform alone", marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_apply_leaves_a_lock_that_recover_ends(
     here: World, there: World, s3: Emulator, tmp_path: Path, whole: bool
 ) -> None:

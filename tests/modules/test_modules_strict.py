@@ -173,6 +173,7 @@ def test_everything_that_is_added_says_who_made_it(keyless_plan: dict[str, Any])
             assert item["values"]["tags"]["stack"] == "ml-prod"
 
 
+@pytest.mark.slow
 def test_applied_planned_again_and_destroyed(root: Terraform, moto: str) -> None:
     """The AWS provider and an emulator, which loses two settings on the way; here they are kept for it."""
     with forgetting_nothing(moto) as endpoint:
