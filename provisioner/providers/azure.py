@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from provisioner.providers import azure_rules as rules
 from provisioner.providers.azure_dangers import AZURE_DANGERS
-from provisioner.providers.base import NameRule, Provider
+from provisioner.providers.base import Provider
 
 if TYPE_CHECKING:
     from provisioner.manifest import ArtifactStore, Connector, Manifest
 
-Place = tuple[str | int, ...]
-
-_OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_FEDERATED = re.compile(r"https://[^#*?\s]+#[^*?\s]+")
 _APPLICATIONS = frozenset({"workload-identity", "service-principal"})
-_NETWORK_FIELDS = ("allowed_networks", "private_endpoint_subnet")
-_NOT_FOR_ADOPTED = ("resource_group", "encryption", *_NETWORK_FIELDS)
 _PROOFS = {"CLIENT_SECRET": "CLIENT_SECRET", "FEDERATED_TOKEN_FILE": "OIDC_TOKEN_FILE_PATH"}
-_UNCOMMITTED_DAYS = 7  # for which Azure itself keeps the blocks of an unfinished upload
 
 
 class Azure(Provider):
@@ -45,20 +38,20 @@ class Azure(Provider):
                 "ISSUER#SUBJECT"
             )
         kind, words = (
-            (_FEDERATED, "ISSUER#SUBJECT of the tokens to trust")
+            (rules.FEDERATED, "ISSUER#SUBJECT of the tokens to trust")
             if method == "workload-identity"
-            else (_OBJECT_ID, "object ids of users, groups or service principals")
+            else (rules.OBJECT_ID, "object ids of users, groups or service principals")
         )
         if not all(kind.fullmatch(principal) for principal in trusted):
             return "trusted_principals", f"with auth_method {method} they are {words}"
         return None
 
-    def problems(self, manifest: Manifest) -> Iterator[tuple[Place, str]]:
+    def problems(self, manifest: Manifest) -> Iterator[tuple[rules.Place, str]]:
         """What Azure's accounts ask for: each is created once, and adopted by its name."""
         makers: dict[str, int] = {}
         for index, store in enumerate(manifest.artifact_stores):
-            here: Place = ("artifact_stores", index)
-            yield from _adopted(here, store) if store.existing else _created(here, store)
+            here: rules.Place = ("artifact_stores", index)
+            yield from rules.adopted(here, store) if store.existing else rules.created(here, store)
             if store.storage_account is None:
                 continue
             first = makers.setdefault(store.storage_account, index)
@@ -69,7 +62,7 @@ class Azure(Provider):
                     "there already, with existing: true on both, or one for each"
                 )
                 yield (*here, "storage_account"), wrong
-        yield from _granted_twice(manifest, self)
+        yield from rules.granted_twice(manifest, self)
 
     def module_folders(self, manifest: Manifest) -> list[str]:
         """Without that of applications, where no connector has one."""
@@ -195,110 +188,6 @@ def _other_address(account: str, url: object) -> str | None:
     return None if address in ("", f"https://{account}.blob.core.windows.net") else address
 
 
-def _adopted(here: Place, store: ArtifactStore) -> Iterator[tuple[Place, str]]:
-    if store.storage_account is None:
-        yield (
-            (*here, "storage_account"),
-            "required field is missing: existing: true adopts a container by its name and its account's",
-        )
-    for name in _NOT_FOR_ADOPTED:
-        if name in store.model_fields_set:
-            yield (*here, name), "not with existing: true, which leaves the account as it is"
-
-
-def _created(here: Place, store: ArtifactStore) -> Iterator[tuple[Place, str]]:
-    days = store.lifecycle.abort_multipart_days
-    if "abort_multipart_days" in store.lifecycle.model_fields_set and days != _UNCOMMITTED_DAYS:
-        wrong = f"found {days}; allowed: {_UNCOMMITTED_DAYS}, when Azure drops an unfinished upload by itself"
-        yield (*here, "lifecycle", "abort_multipart_days"), wrong
-    if store.profile != "strict":
-        return
-    if store.encryption.kms_key is None:
-        yield (
-            (*here, "encryption"),
-            "required field is missing: profile strict encrypts with a key of yours, kms_key",
-        )
-    if not any(getattr(store, name) for name in _NETWORK_FIELDS):
-        wrong = (
-            "required field is missing: profile strict refuses everyone on the network who is not named, "
-            "here or by private_endpoint_subnet"
-        )
-        yield (*here, "allowed_networks"), wrong
-
-
-def _granted_twice(manifest: Manifest, provider: Provider) -> Iterator[tuple[Place, str]]:
-    """Azure refuses to grant somebody a role on an account twice: stores of one account share a connector."""
-    connectors = {connector.name: connector for connector in manifest.connectors}
-    seen: dict[tuple[str, str], str] = {}
-    for index, store in enumerate(manifest.artifact_stores):
-        if store.storage_account is None:
-            continue
-        name = store.connector or f"{store.name}_connector"
-        connector = connectors.get(name)
-        method = (connector.auth_method if connector else "") or provider.default_auth_method
-        if method != "implicit":
-            continue
-        for principal in (connector.trusted_principals if connector else ()) or ("whoever applies",):
-            first = seen.setdefault((store.storage_account, principal), name)
-            if first != name:
-                wrong = (
-                    f"{principal} is granted access to this account by {first} already; allowed: {first} "
-                    "for both stores"
-                )
-                yield ("artifact_stores", index, "connector"), wrong
-
-
-_CONTAINER = NameRule(
-    pattern=re.compile(r"[a-z0-9](-?[a-z0-9]){2,62}"),
-    says="a container name has 3 to 63 characters, only a-z, 0-9 and single '-', and starts and ends with a "
-    "letter or digit",
-    source="https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--"
-    "and-metadata",
-    refused=((re.compile(r".{64}"), "a container name has at most 63 characters"),),
-)
-
-_ACCOUNT_NAME = NameRule(
-    pattern=re.compile(r"[a-z0-9]{3,24}"),
-    says="a storage account name has 3 to 24 characters, only a-z and 0-9",
-    source="https://learn.microsoft.com/azure/storage/common/storage-account-overview#storage-account-name",
-)
-
-_SUBSCRIPTION = NameRule(
-    pattern=_OBJECT_ID,
-    says="a subscription id is a UUID in lower case, such as 00000000-0000-0000-0000-000000000000 (az "
-    "account show --query id)",
-    source="https://learn.microsoft.com/azure/azure-portal/get-subscription-tenant-id",
-)
-
-_LOCATION = NameRule(
-    pattern=re.compile(r"[a-z][a-z0-9]{2,40}"),
-    says="a location is the short name of an Azure region, such as westeurope (az account list-locations)",
-    source="https://learn.microsoft.com/azure/reliability/regions-list",
-)
-
-_VAULT_KEY = NameRule(
-    pattern=re.compile(
-        r"https://[a-z][a-z0-9-]{1,22}[a-z0-9]\.vault\.azure\.(net|cn)/keys/[A-Za-z0-9-]{1,127}(/[0-9a-f]{32})?"
-    ),
-    says="a key is https://VAULT.vault.azure.net/keys/NAME, with or without /VERSION; without, new versions "
-    "are taken by themselves",
-    source="https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates",
-)
-
-_PRINCIPAL = NameRule(
-    pattern=re.compile(rf"{_OBJECT_ID.pattern}|{_FEDERATED.pattern}"),
-    says="a principal is the object id of a user, a group or a service principal, or ISSUER#SUBJECT of a "
-    "federated token, such as https://token.actions.githubusercontent.com#repo:acme/ml:ref:refs/heads/main",
-    source="https://learn.microsoft.com/entra/workload-id/workload-identity-federation",
-)
-
-_TAG_KEY = NameRule(
-    pattern=re.compile(r"[^<>%&\\?/]{1,128}"),
-    says="the key of a tag has 1 to 128 characters, none of < > % & \\ ? /",
-    source="https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations",
-    refused=((re.compile(r"^(microsoft|azure|windows)", re.IGNORECASE), "this prefix is reserved by Azure"),),
-)
-
 AZURE = Azure(
     name="azure",
     title="Azure",
@@ -312,7 +201,7 @@ AZURE = Azure(
             "application": "azure/application",
         }
     ),
-    bucket_rule=_CONTAINER,
+    bucket_rule=rules.CONTAINER,
     verifier="provisioner.verify.azure",
     reader="provisioner.live.azure",
     dangers=AZURE_DANGERS,
@@ -332,19 +221,19 @@ AZURE = Azure(
             "storage_class",
             "storage_account",
             "resource_group",
-            *_NETWORK_FIELDS,
+            *rules.NETWORK_FIELDS,
         }
     ),
     profiles=("baseline", "strict"),
     grants_by_prefix=False,
     field_rules=MappingProxyType(
         {
-            "region": _LOCATION,
-            "account": _SUBSCRIPTION,
-            "storage_account": _ACCOUNT_NAME,
-            "encryption.kms_key": _VAULT_KEY,
-            "trusted_principals": _PRINCIPAL,
-            "tags.key": _TAG_KEY,
+            "region": rules.LOCATION,
+            "account": rules.SUBSCRIPTION,
+            "storage_account": rules.ACCOUNT_NAME,
+            "encryption.kms_key": rules.VAULT_KEY,
+            "trusted_principals": rules.PRINCIPAL,
+            "tags.key": rules.TAG_KEY,
         }
     ),
     extra="azure",
