@@ -28,7 +28,7 @@ def adopted(here: Place, store: ArtifactStore) -> Iterator[tuple[Place, str]]:
             "required field is missing: existing: true adopts a container by its name and its account's",
         )
     for name in _NOT_FOR_ADOPTED:
-        if name in store.model_fields_set:
+        if getattr(store, name) != type(store).model_fields[name].default:
             yield (*here, name), "not with existing: true, which leaves the account as it is"
 
 
