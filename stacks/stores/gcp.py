@@ -13,7 +13,7 @@ from stacks.stores import gcp_clients, sdk_errors
 from stacks.stores.cached_client import ClientOfProcess
 from stacks.stores.fast import FastClient, FastFailure, fetch, fetch_into
 from stacks.stores.gcp_clients import patience, patience_in_doubt
-from stacks.stores.gcp_listing import Listings
+from stacks.stores.gcp_requests import Requests
 from stacks.stores.gcp_upload import ResumableUpload, generation_match
 from stacks.stores.keyed import KeyedArtifactStore
 from stacks.stores.parallel import run_all
@@ -59,18 +59,18 @@ class GCPArtifactStore(KeyedArtifactStore):
         self._client = ClientOfProcess(
             lambda _: gcp_clients.make_bucket(self.bucket, self.config, self.live_credentials), lambda: None
         )
-        self._pages = ClientOfProcess(self._make_listings, lambda: None)
+        self._plain = ClientOfProcess(self._make_requests, lambda: None)
         self._fast = FastClient(
             lambda obstore: gcp_clients.make_fast(obstore, self.bucket, self.config, self.live_credentials),
             self.live_credentials,
             extra="gcp",
         )
 
-    def _make_listings(self, _: None) -> Listings:
-        return Listings(self._client.get(), str(self.config.get("endpoint_url") or ""), self.live_credentials)
+    def _make_requests(self, _: None) -> Requests:
+        return Requests(self._client.get(), str(self.config.get("endpoint_url") or ""), self.live_credentials)
 
-    def _listings(self) -> Listings:
-        return self._pages.get()
+    def _requests(self) -> Requests:
+        return self._plain.get()
 
     @classmethod
     def credentials_from_secret(cls, values: Mapping[str, str]) -> Callable[[], Credentials]:
@@ -98,14 +98,14 @@ class GCPArtifactStore(KeyedArtifactStore):
     # ---- the primitives -------------------------------------------------------------------------------
 
     def _head(self, key: str) -> FileStat | None:
-        found = self._listings().describe(self._prefix + key)
+        found = self._requests().describe(self._prefix + key)
         if found is None:
             return None
         return FileStat(self._uri(key), found.size, found.modified, found.generation, found.generation)
 
     def _directory(self, key: str) -> FileStat | None:
         prefix = f"{self._prefix}{key}/" if key else self._prefix
-        first = next(iter(self._listings().page(prefix, deep=True, limit=1).files), None)
+        first = next(iter(self._requests().page(prefix, deep=True, limit=1).files), None)
         if key and first is None:
             return None
         marked = first is not None and first.name == prefix
@@ -215,6 +215,15 @@ class GCPArtifactStore(KeyedArtifactStore):
         return found
 
     def _put(self, key: str, content: bytes, condition: Condition) -> str | None:
+        try:
+            written = self._requests().put(self._prefix + key, content, condition)
+        except FastFailure as failure:
+            if failure.status_code == 412:
+                self._refuse(key, condition)
+            raise
+        return written or self._put_sdk(key, content, condition)
+
+    def _put_sdk(self, key: str, content: bytes, condition: Condition) -> str | None:
         from google.api_core import exceptions
 
         blob = self._client.get().blob(self._prefix + key)
@@ -255,7 +264,7 @@ class GCPArtifactStore(KeyedArtifactStore):
         skip = len(self._prefix)
         token: str | None = None
         while True:
-            files, folders, token = self._listings().page(prefix, deep=deep, token=token)
+            files, folders, token = self._requests().page(prefix, deep=deep, token=token)
             for name, size, modified, generation in files:
                 if not name.endswith("/"):
                     yield Entry(name[skip:], False, size, modified, generation)  # noqa: FBT003 - half the time of keywords

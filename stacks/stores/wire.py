@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import encodings.idna  # noqa: F401 - socket would load it with the first connection, in the middle of a fork
 import http.client
+import select
 import ssl
 import weakref
 from collections.abc import Callable, Mapping
@@ -26,8 +27,12 @@ class Answer:
     body: bytes
 
 
+class LostAnswerError(Exception):
+    """A request that is not to be sent twice was not answered: it may have been carried out."""
+
+
 class Connections:
-    """GET requests to a service; safe between threads, of one process.
+    """Requests to a service; safe between threads, of one process.
 
     ``timeout`` is in seconds; ``tls`` makes the context when the first secure connection needs it.
     """
@@ -42,29 +47,51 @@ class Connections:
     def fetch(
         self, url: str, headers: Mapping[str, str] | None = None, into: memoryview | None = None
     ) -> Answer | None:
-        """The answer; None when there was none, or a body that does not fill ``into``."""
+        """The answer to a GET; None when there was none, or a body that does not fill ``into``."""
+        return self._ask("GET", url, headers or {}, None, into, once=False)
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, once: bool
+    ) -> Answer | None:
+        """The answer to a request with a body; None when there was none.
+
+        Raises:
+            LostAnswerError: there was none, and ``once`` says that the request must not be sent again.
+        """
+        return self._ask(method, url, headers, body, None, once=once)
+
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        into: memoryview | None,
+        *,
+        once: bool,
+    ) -> Answer | None:
         parts = urlsplit(url)
         origin, target = f"{parts.scheme}://{parts.netloc}", f"{parts.path}?{parts.query}"
         for fresh in (False, True):
             connection = None if fresh else self._reuse(origin)
             if connection is None and not fresh:
                 continue
-            connection = connection or self._connect(origin)
             try:
-                return self._exchange(connection, origin, target, headers or {}, into)
-            except (OSError, http.client.HTTPException):
+                connection = connection or self._connect(origin)
+            except OSError:
+                return None  # it was not sent
+            try:
+                connection.request(method, target, body, dict(headers))
+                return self._answer(connection, origin, into)
+            except (OSError, http.client.HTTPException) as error:
                 connection.close()  # an idle one may have been closed by the service: once more, afresh
+                if once:
+                    raise LostAnswerError(f"{type(error).__name__}: {error}") from error
         return None
 
-    def _exchange(
-        self,
-        connection: http.client.HTTPConnection,
-        origin: str,
-        target: str,
-        headers: Mapping[str, str],
-        into: memoryview | None,
+    def _answer(
+        self, connection: http.client.HTTPConnection, origin: str, into: memoryview | None
     ) -> Answer | None:
-        connection.request("GET", target, headers=dict(headers))
         response = connection.getresponse()
         body = b""
         if into is None or response.status != 206:
@@ -80,23 +107,36 @@ class Connections:
         return Answer(response.status, said, body)
 
     def _reuse(self, origin: str) -> http.client.HTTPConnection | None:
-        try:
-            known, connection = self._idle.pop()
-        except IndexError:
-            return None
-        if known == origin:
-            return connection
-        connection.close()
-        return None
+        while True:
+            try:
+                known, connection = self._idle.pop()
+            except IndexError:
+                return None
+            if known == origin and not _was_closed(connection):
+                return connection
+            connection.close()
 
     def _connect(self, origin: str) -> http.client.HTTPConnection:
         parts = urlsplit(origin)
         host = parts.hostname or ""
-        if parts.scheme == "http":
-            return http.client.HTTPConnection(host, parts.port, timeout=self._timeout)
-        if self._tls is None:
-            self._tls = self._make_tls()
-        return http.client.HTTPSConnection(host, parts.port, timeout=self._timeout, context=self._tls)
+        connection = http.client.HTTPConnection(host, parts.port, timeout=self._timeout)
+        if parts.scheme == "https":
+            if self._tls is None:
+                self._tls = self._make_tls()
+            connection = http.client.HTTPSConnection(
+                host, parts.port, timeout=self._timeout, context=self._tls
+            )
+        connection.connect()
+        return connection
+
+
+def _was_closed(connection: http.client.HTTPConnection) -> bool:
+    """Whether the service has closed an idle connection: then it can be read from, and says nothing."""
+    if connection.sock is None:
+        return True
+    watch = select.poll()
+    watch.register(connection.sock, select.POLLIN)
+    return bool(watch.poll(0))
 
 
 def _close_all(idle: list[tuple[str, http.client.HTTPConnection]]) -> None:

@@ -1,13 +1,16 @@
-"""What Google's JSON API says about files: single ones, and pages of listings.
+"""Google's JSON API by plain requests: what it says about files, pages of listings, and small writes.
 
 The fast client is no way to list: one key that it cannot hold breaks its whole listing, it takes the slash
-off directory markers, and it knows times to the second only. The SDK is right, but takes longer to read a
-page than the service takes to send it. So the page is read here, and the SDK is asked when there is none.
+off directory markers, and it knows times to the second only. Nor to write: its way is the XML API, which
+no emulator serves, so that nobody could prove what it does. The SDK is right, but takes longer over a
+request than the service. So the request is made here, and the SDK repeats it when it fails.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import uuid
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -15,9 +18,13 @@ from urllib.parse import quote, urlencode
 from stacks.credentials import CachedCredentials, GcpToken
 from stacks.stores import fast
 from stacks.stores.gcp_clients import GOOGLE, patience
-from stacks.stores.wire import Answer, Connections
+from stacks.stores.gcp_upload import generation_match
+from stacks.stores.types import Condition
+from stacks.stores.wire import Answer, Connections, LostAnswerError
 
 _FILE_FIELDS = "name,size,updated,generation"
+_TYPE = "application/octet-stream"
+_IN_DOUBT = {500, 502, 504}  # of a conditional write: it may have been done
 _PAGE_FIELDS = f"items({_FILE_FIELDS}),prefixes,nextPageToken"
 
 
@@ -38,13 +45,17 @@ class Page(NamedTuple):
     next: str | None
 
 
-class Listings:
+class Requests:
     """The files of one bucket, for one process; ``bucket`` is the SDK's."""
 
     def __init__(self, bucket: Any, endpoint: str, credentials: CachedCredentials[GcpToken]) -> None:
-        self._bucket, self._credentials = bucket, credentials
+        import google_crc32c  # here, and not in the middle of a request that a fork may meet
+
+        self._bucket, self._credentials, self._crc32c = bucket, credentials, google_crc32c.value
         name = quote(bucket.name, safe="")
-        self._url = f"{endpoint.rstrip('/') or GOOGLE}/storage/v1/b/{name}/o"
+        origin = endpoint.rstrip("/") or GOOGLE
+        self._url = f"{origin}/storage/v1/b/{name}/o"
+        self._upload_url = f"{origin}/upload/storage/v1/b/{name}/o"
         self._connections = Connections(fast.READ_TIMEOUT, fast.tls) if fast.is_straight() else None
 
     def describe(self, name: str) -> File | None:
@@ -74,6 +85,44 @@ class Listings:
         files = [_file(item) for item in found.get("items", ())]
         return Page(files, found.get("prefixes", []), found.get("nextPageToken"))
 
+    def put(self, name: str, content: bytes, condition: Condition) -> str | None:
+        """Write a small file, and return its generation; None when the SDK has to, or to say what is wrong.
+
+        Raises:
+            FastFailure: the condition does not hold (412), or nobody knows whether the file was written.
+        """
+        if self._connections is None:
+            return None
+        match = {name: str(value) for name, value in generation_match(condition).items()}
+        query = {"uploadType": "multipart", "fields": "generation"}
+        if match:
+            query["ifGenerationMatch"] = match["if_generation_match"]
+        border = f"part-{uuid.uuid4().hex}"
+        headers = {
+            **self._authorization(),
+            "Content-Type": f'multipart/related; boundary="{border}"',
+        }
+        # The service compares the checksum with what arrives, before it makes it visible.
+        described = json.dumps({"name": name, "crc32c": self._checksum(content), "contentType": _TYPE})
+        parts = (
+            f"--{border}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{described}\r\n".encode(),
+            f"--{border}\r\nContent-Type: {_TYPE}\r\n\r\n".encode(),
+            content,
+            f"\r\n--{border}--\r\n".encode(),
+        )
+        url = f"{self._upload_url}?{urlencode(query)}"
+        try:
+            answer = self._connections.send("POST", url, headers, b"".join(parts), once=bool(match))
+        except LostAnswerError as error:
+            raise fast.FastFailure(error) from error
+        if answer is not None and match and (answer.status == 412 or answer.status in _IN_DOUBT):
+            raise fast.FastFailure(RuntimeError(f"the service answered with status code: {answer.status}"))
+        found = _read(answer)
+        return str(found["generation"]) if found is not None and "generation" in found else None
+
+    def _checksum(self, content: bytes) -> str:
+        return base64.b64encode(self._crc32c(content).to_bytes(4, "big")).decode()
+
     def _page_sdk(self, prefix: str, *, deep: bool, token: str | None, limit: int | None) -> Page:
         found = self._bucket.client.list_blobs(
             self._bucket,
@@ -91,7 +140,10 @@ class Listings:
     def _fetch(self, url: str) -> Answer | None:
         if self._connections is None:
             return None
-        return self._connections.fetch(url, {"Authorization": f"Bearer {self._credentials().token}"})
+        return self._connections.fetch(url, self._authorization())
+
+    def _authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._credentials().token}"}
 
 
 def _read(answer: Answer | None) -> dict[str, Any] | None:
