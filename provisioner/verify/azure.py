@@ -189,7 +189,7 @@ class Azure:
 
     # --- what they are made of ----------------------------------------------------------------------------
 
-    def _place(self, store: ArtifactStore) -> azure_names.Lies:
+    def _place(self, store: ArtifactStore) -> azure_names.Whereabouts:
         group = self._group_of(store.storage_account or "") if store.existing else None
         return azure_names.place(self._manifest, store, group)
 
@@ -229,7 +229,7 @@ class Azure:
         service = BlobServiceClient(url, credential=self._credential, retry_total=3)
         return service.get_container_client(container)
 
-    def _wrong(self, store: ArtifactStore, lies: azure_names.Lies) -> Iterator[str]:
+    def _wrong(self, store: ArtifactStore, lies: azure_names.Whereabouts) -> Iterator[str]:
         client, where = self._storage, (lies.resource_group, lies.account)
         try:
             account = client.storage_accounts.get_properties(*where)

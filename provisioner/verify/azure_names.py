@@ -12,7 +12,7 @@ from provisioner.manifest import ArtifactStore, Connector, Manifest, generated_b
 
 
 @dataclass(frozen=True, slots=True)
-class Lies:
+class Whereabouts:
     """Where a store's data lie: names, not yet whether they are there."""
 
     subscription: str
@@ -40,12 +40,12 @@ class Lies:
         return f"{self.account}/{self.container}"
 
 
-def place(manifest: Manifest, store: ArtifactStore, resource_group: str | None = None) -> Lies:
+def place(manifest: Manifest, store: ArtifactStore, resource_group: str | None = None) -> Whereabouts:
     """Where a store lies. ``resource_group`` is that of an adopted account, where it is known."""
     subscription, name = manifest.account or "", store.renamed_from or store.name
     generated = re.sub("-+", "-", generated_bucket(manifest.name, name, subscription))
     letters = re.sub("[^a-z0-9]", "", f"{manifest.name}{name}")[:14]
-    return Lies(
+    return Whereabouts(
         subscription=subscription,
         resource_group=resource_group or store.resource_group or generated,
         account=store.storage_account or letters + generated[-10:],
@@ -54,7 +54,7 @@ def place(manifest: Manifest, store: ArtifactStore, resource_group: str | None =
     )
 
 
-def of_store(store: ArtifactStore, lies: Lies, vault: str | None) -> Iterator[tuple[str, str]]:
+def of_store(store: ArtifactStore, lies: Whereabouts, vault: str | None) -> Iterator[tuple[str, str]]:
     """The address and the resource id of everything that a store's module makes.
 
     ``vault`` is the resource id of the vault that holds its key, where that is known.
@@ -95,7 +95,9 @@ def key_of(store: ArtifactStore) -> tuple[str, str]:
     return parts[2].split(".")[0], parts[4]
 
 
-def of_connector(manifest: Manifest, connector: Connector, stores: list[Lies]) -> Iterator[tuple[str, str]]:
+def of_connector(
+    manifest: Manifest, connector: Connector, stores: list[Whereabouts]
+) -> Iterator[tuple[str, str]]:
     """The address and the resource id of everything that a connector's module makes."""
     here = f"module.connector_{connector.name}"
     name = connector.renamed_from or connector.name

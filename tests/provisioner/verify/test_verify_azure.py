@@ -96,7 +96,7 @@ def asked(of: Manifest) -> Azure:
     return connect(of, Places(Path("/m"), Path("/h")))
 
 
-def apply(azure: Subscription, of: Manifest, **properties: Any) -> azure_names.Lies:
+def apply(azure: Subscription, of: Manifest, **properties: Any) -> azure_names.Whereabouts:
     """What an apply of the modules leaves; ``properties`` are other settings of the account."""
     (store,) = of.artifact_stores
     lies = azure_names.place(of, store)
