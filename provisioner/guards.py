@@ -139,8 +139,10 @@ def _lost_beside(work: Work, outcome: PlanOutcome) -> list[tuple[str, str]]:
         key = beside.get(f"{match[1]}.{match[3]}") if match else None
         if match and key and change.action in {"delete", "replace"}:
             output = work.known_outputs().get("artifact_stores", {}).get(match[2], {})
-            if output.get(key):
-                found.append((match[2], output[key]))
+            # By its rule, too: a destroy that ended in the middle has left no outputs.
+            name = output.get(key) or work.cloud.identifiers(work.account()).get(change.address)
+            if name:
+                found.append((match[2], name))
     return found
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 import pytest
 from conftest import KEY_ARN
+from emulator_memory import forgetting_nothing
 from ruamel.yaml import YAML
-from small_server import Answer, Asked, serving
 from terraform_rig import MODULES, Terraform
 from test_modules_checkov import checkov
 from test_modules_rules import as_list, planned, resources
@@ -208,36 +205,3 @@ def _empty(s3: Any, bucket: str) -> None:
     s3.delete_bucket_policy(Bucket=bucket)
     for version in s3.list_object_versions(Bucket=bucket).get("Versions", []):
         s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-
-
-@contextmanager
-def forgetting_nothing(upstream: str) -> Iterator[str]:
-    """The emulator, with a memory for what it is told of notifications and replication."""
-    kept: dict[tuple[str, str], bytes] = {}
-
-    def handle(asked: Asked) -> Answer:
-        setting = next((name for name in ("notification", "replication") if name in asked.query), None)
-        place = (asked.path, setting or "")
-        if setting and asked.method == "GET" and place in kept:
-            return Answer(200, kept[place], {"Content-Type": "application/xml"})
-        answer = _forwarded(upstream, asked)
-        if setting and asked.method == "PUT" and answer.status < 300:
-            kept[place] = asked.body
-        if setting and asked.method == "DELETE":
-            kept.pop(place, None)
-        return answer
-
-    with serving(handle) as url:
-        yield url
-
-
-def _forwarded(upstream: str, asked: Asked) -> Answer:
-    connection = HTTPConnection(urlsplit(upstream).netloc, timeout=60)
-    query = f"?{urlencode(asked.query)}" if asked.query else ""
-    connection.request(asked.method, asked.path + query, asked.body, dict(asked.headers))
-    answer = connection.getresponse()
-    body = answer.read()
-    connection.close()
-    kept = ("content-type", "x-amz-bucket-region", "location", "etag", "x-amz-version-id")
-    headers = {name: value for name, value in answer.getheaders() if name.lower() in kept}
-    return Answer(answer.status, body, headers)
