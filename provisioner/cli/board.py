@@ -36,7 +36,7 @@ class _Line:
     """One stack at work: since when, and what it is at."""
 
     since: float
-    text: str = "starting"
+    text: str = "planning"
     found: int = 0
 
 

@@ -114,8 +114,6 @@ def load_places(
     Raises :class:`ManifestError` with the problems of all files.
     """
     found = discover([Path(place) for place in places])
-    for path, why in found.bases:
-        say(f"{path}: {why}")
     loaded: list[LoadedManifest] = []
     problems: list[Problem] = []
     for path in found.stacks:
