@@ -7,19 +7,26 @@ runs the tests; the libraries are compared in one of their own, as in ``stores.p
 
 from __future__ import annotations
 
+import http.client
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from benchmarks.measure import HEADER
 from benchmarks.stores import MIB, ROOT, SMALL, bench_python, fresh, show
+from stacks.stores.parallel import run_all
 
 RUNS = 5
 LARGE = os.urandom(64 * MIB)
@@ -36,6 +43,41 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
+class Alone:
+    """Plain requests to the service, as one program makes them that does nothing else: its own speed."""
+
+    host: str
+    read: Callable[[str], str]
+    """The target of a GET of a key."""
+    write: Callable[[str], tuple[str, str, dict[str, str]]]
+    """Method, target and headers that write a key."""
+
+    def show(self, workload: str, keys: list[str], content: bytes | None) -> None:
+        held = threading.local()
+
+        def ask(key: str) -> None:
+            if not hasattr(held, "connection"):
+                held.connection = http.client.HTTPConnection(self.host)
+                held.connection.connect()
+            if content is None:
+                held.connection.request("GET", self.read(key))
+            else:
+                method, target, headers = self.write(key)
+                held.connection.request(method, target, content, headers)
+            answer = held.connection.getresponse()
+            answer.read()
+            if answer.status >= 400:
+                raise RuntimeError(f"HTTP {answer.status}")
+
+        taken = []
+        for _ in range(RUNS):
+            begun = time.perf_counter()
+            run_all(ask, keys, workers=8)
+            taken.append(time.perf_counter() - begun)
+        print(f"| {workload} | {statistics.median(taken):.3f} s | | | n={RUNS} |", flush=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Cloud:
     """One bucket through both libraries."""
 
@@ -44,6 +86,7 @@ class Cloud:
     scheme: str
     peer_name: str
     sizes: Sizes
+    alone: Alone
 
     def path(self, key: str) -> str:
         return f"{self.scheme}://bucket/{key}"
@@ -71,13 +114,19 @@ def gcs(url: str) -> Cloud:
     peer = gcsfs.GCSFileSystem(
         endpoint_url=url, token="anon", use_listings_cache=False, skip_instance_cache=True
     )
-    return Cloud(ours, peer, "gs", "gcsfs", Sizes(small=400, tree=2000, copied=200, doomed=200))
+    upload = "/upload/storage/v1/b/bucket/o?uploadType=media&name="
+    alone = Alone(
+        url.partition("://")[2],
+        lambda key: f"/storage/v1/b/bucket/o/{quote(key, safe='')}?alt=media",
+        lambda key: ("POST", upload + quote(key, safe=""), {"Content-Type": "application/octet-stream"}),
+    )
+    return Cloud(ours, peer, "gs", "gcsfs", Sizes(small=400, tree=2000, copied=200, doomed=200), alone)
 
 
 def azure(url: str) -> Cloud:
     """Our store and adlfs on Azurite."""
     import adlfs  # type: ignore[import-not-found] # in the environment of the peers only
-    from azure.storage.blob import BlobServiceClient
+    from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, generate_container_sas
 
     from stacks.stores.azure import AzureArtifactStore
 
@@ -89,7 +138,15 @@ def azure(url: str) -> Cloud:
     peer = adlfs.AzureBlobFileSystem(
         connection_string=connection, use_listings_cache=False, skip_instance_cache=True
     )
-    return Cloud(ours, peer, "az", "adlfs", Sizes(small=200, tree=1000, copied=100, doomed=100))
+    allowed = ContainerSasPermissions(read=True, write=True, create=True)
+    until = datetime.now(UTC) + timedelta(hours=1)
+    sas = generate_container_sas(account, "bucket", account_key=key, permission=allowed, expiry=until)
+    alone = Alone(
+        url.partition("://")[2],
+        lambda key: f"/{account}/bucket/{key}?{sas}",
+        lambda key: ("PUT", f"/{account}/bucket/{key}?{sas}", {"x-ms-blob-type": "BlockBlob"}),
+    )
+    return Cloud(ours, peer, "az", "adlfs", Sizes(small=200, tree=1000, copied=100, doomed=100), alone)
 
 
 def small_files(cloud: Cloud) -> None:
@@ -122,6 +179,8 @@ def small_files(cloud: Cloud) -> None:
         lambda: open_each(cloud.peer.open, plain),
     )
     cloud.show(f"write {number:,} x 4 KiB, concurrent", write_ours, write_peer)
+    cloud.alone.show(f"(the service alone: read {number:,})", keys, None)
+    cloud.alone.show(f"(the service alone: write {number:,})", [f"{fresh()}/{key}" for key in keys], SMALL)
 
 
 def trees(cloud: Cloud) -> None:
