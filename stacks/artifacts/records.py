@@ -127,8 +127,9 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who took a version number, and where its files go."""
+    """Who took a version number, and where its files go; no two have one ``id``."""
 
+    id: str
     name: str
     version: int
     path: str
@@ -236,7 +237,7 @@ def _step_data(step: StepRecord) -> dict[str, Any]:
 
 def claim_json(claim: Claim) -> bytes:
     """A claim, as it is stored."""
-    names = ("name", "version", "path", "pipeline", "run", "process")
+    names = ("id", "name", "version", "path", "pipeline", "run", "process")
     return _document("claim", {name: getattr(claim, name) for name in names})
 
 
@@ -343,9 +344,8 @@ def _step(data: Mapping[str, Any]) -> StepRecord:
 
 
 def _claim(data: Mapping[str, Any]) -> Claim:
-    return Claim(
-        data["name"], data["version"], _relative(data["path"]), data["pipeline"], data["run"], data["process"]
-    )
+    names = ("id", "name", "version", "pipeline", "run", "process")
+    return Claim(path=_relative(data["path"]), **{name: data[name] for name in names})
 
 
 def _relative(path: str) -> str:

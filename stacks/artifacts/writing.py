@@ -29,16 +29,29 @@ _counters: weakref.WeakKeyDictionary[BaseArtifactStore, dict[str, _Counter]] = w
 
 
 def create(store: BaseArtifactStore, path: str, content: bytes) -> None:
-    """Write a file that must not exist yet.
+    """Write a file that must not exist yet; no two writers may have the same ``content``.
+
+    A service whose answer is lost is asked again, and then says that the file is there: it is our own.
 
     Raises:
         FileExistsError: it does; also when another writer was faster.
     """
-    if isinstance(store, OpeningStore):
-        store.write_bytes(path, content, if_absent=True)  # one request
-    else:
-        with store.open(path, "xb") as file:
-            file.write(content)
+    try:
+        if isinstance(store, OpeningStore):
+            store.write_bytes(path, content, if_absent=True)  # one request
+        else:
+            with store.open(path, "xb") as file:
+                file.write(content)
+    except FileExistsError:
+        if not _holds(store, path, content):
+            raise
+
+
+def _holds(store: BaseArtifactStore, path: str, content: bytes) -> bool:
+    try:
+        return store.read_many([path]) == [content]
+    except (FileNotFoundError, IsADirectoryError):
+        return False
 
 
 def refused(error: StorePermissionError, what: str) -> StorePermissionError:
@@ -73,7 +86,8 @@ def save_version(
         StorePermissionError: the store's credentials may only read.
     """
     claim = _claim(store, name, place, producer)
-    uri = f"{store.path}/{claim.path}"
+    uri, path = f"{store.path}/{claim.path}", f"{store.path}/{layout.record(name, claim.version)}"
+    recording = False
     try:
         kind, files, found = _save(store, uri, value, materializer)
         record = ArtifactRecord(
@@ -89,9 +103,12 @@ def save_version(
             tags=tuple(tags),
             metadata=_metadata({**found, **(metadata or {})}, name),
         )
-        create(store, f"{store.path}/{layout.record(name, claim.version)}", artifact_json(record))
+        recording = True
+        create(store, path, artifact_json(record))
     except BaseException:
-        _drop(store, uri)
+        # A write that failed may have arrived all the same: while there may be a record, its files stay.
+        if not recording or _is_gone(store, path):
+            _drop(store, uri)
         raise
     return record
 
@@ -105,6 +122,7 @@ def _claim(store: BaseArtifactStore, name: str, place: tuple[str, str], producer
         while True:
             number += 1
             claim = Claim(
+                uuid.uuid4().hex,
                 name,
                 number,
                 layout.data(*place, name, number),
@@ -188,6 +206,17 @@ def _metadata(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
             name=name,
         ) from error
     return data
+
+
+def _is_gone(store: BaseArtifactStore, path: str) -> bool:
+    try:
+        store.remove(path)
+    except FileNotFoundError:
+        return True
+    except Exception as error:  # noqa: BLE001 - the failure that led here is the one to be heard
+        logger.warning("%s may be there or not: %s", path, error)
+        return False
+    return True
 
 
 def _drop(store: BaseArtifactStore, uri: str) -> None:
