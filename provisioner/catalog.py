@@ -1,10 +1,11 @@
 """The extension seam: which providers there are.
 
-A provider is a folder under ``modules/`` and one under ``examples/``, a template of its Terraform root and one
-of its scaffold, a file each in ``provisioner/providers`` (what it says of itself), ``provisioner/verify`` (what
-is asked of the cloud around an apply) and ``provisioner/live`` (its settings without Terraform), and one entry
-here; the runtime adds one store and one connector, the policy's second look one list of what its modules grant.
-Nothing else in the code asks «which provider is this?»: tests/provisioner/test_providers.py holds that.
+A provider is a folder under ``modules/`` and one under ``examples/``, a template of its Terraform root and
+one of its scaffold, a file each in ``provisioner/providers`` (what it says of itself), ``provisioner/verify``
+(what is asked of the cloud around an apply) and ``provisioner/live`` (its settings without Terraform), and
+one entry here; the runtime adds one store and one connector, the policy's second look one list of what its
+modules grant. Nothing else in the code asks «which provider is this?»: tests/provisioner/test_providers.py
+holds that.
 """
 
 from __future__ import annotations
