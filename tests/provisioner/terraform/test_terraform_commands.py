@@ -18,6 +18,11 @@ def test_init() -> None:
     assert commands.init(TERRAFORM, lock_timeout=30) == [*common, "-lock-timeout=30s"]
 
 
+def test_init_is_told_what_becomes_of_a_state_that_lay_elsewhere() -> None:
+    assert commands.init(TERRAFORM, backend="reconfigure")[-1] == "-reconfigure"
+    assert commands.init(TERRAFORM, backend="migrate")[-2:] == ["-migrate-state", "-force-copy"]
+
+
 def test_plan() -> None:
     common = ["/opt/terraform", "plan", "-input=false", "-no-color", "-json", "-detailed-exitcode"]
     assert commands.plan(TERRAFORM, "run.tfplan") == [*common, "-lock-timeout=0s", "-out=run.tfplan"]
@@ -68,6 +73,18 @@ def test_the_verbs_without_options() -> None:
         "state",
         "push",
         "errored.tfstate",
+    ]
+    assert commands.state_push(TERRAFORM, "x.tfstate", force=True) == [
+        *("/opt/terraform", "state", "push"),
+        "-force",
+        "x.tfstate",
+    ]
+    assert commands.state_pull(TERRAFORM) == ["/opt/terraform", "state", "pull"]
+    assert commands.force_unlock(TERRAFORM, "4711") == [
+        "/opt/terraform",
+        "force-unlock",
+        "-force",
+        "4711",
     ]
     assert commands.version(TERRAFORM) == ["/opt/terraform", "version", "-json"]
 
