@@ -13,7 +13,7 @@ from stacks.errors import ArtifactError, MaterializerError
 from stacks.materializers.registry import name_of
 from stacks.pipelines.code import Unknowable, code_of
 from stacks.pipelines.graph import Invocation
-from stacks.pipelines.step import Step
+from stacks.pipelines.steps import Step
 
 logger = logging.getLogger(__name__)
 

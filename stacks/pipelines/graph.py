@@ -13,7 +13,7 @@ from stacks.errors import PipelineError
 from stacks.materializers.codec import Unencodable, plain
 
 if TYPE_CHECKING:
-    from stacks.pipelines.step import Step
+    from stacks.pipelines.steps import Step
 
 
 class StepArtifact:

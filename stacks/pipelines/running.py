@@ -30,10 +30,10 @@ from stacks.errors import DamagedArtifactError, PipelineError, RunExistsError, S
 from stacks.pipelines.cache import cache_key, cached_outputs, remember
 from stacks.pipelines.context import StepContext, running
 from stacks.pipelines.declared import Output
+from stacks.pipelines.definition import PipelineOptions
 from stacks.pipelines.graph import Graph, Invocation, StepArtifact, filled
 from stacks.pipelines.journal import Journal
 from stacks.pipelines.parameters import shown
-from stacks.pipelines.pipeline import PipelineOptions
 from stacks.stack import Stack
 from stacks.stores.parallel import run_all
 

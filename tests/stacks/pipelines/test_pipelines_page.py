@@ -62,8 +62,8 @@ def test_the_example_finds_the_line_and_has_nothing_to_do_the_second_time(
 
 def test_every_operator_and_option_is_on_the_pages() -> None:
     from stacks.artifacts.filters import OPERATORS
-    from stacks.pipelines.pipeline import PipelineOptions
-    from stacks.pipelines.step import StepOptions
+    from stacks.pipelines.definition import PipelineOptions
+    from stacks.pipelines.steps import StepOptions
 
     commands = (ROOT / "docs" / "commands.md").read_text()
     assert [one for one in OPERATORS if f"`{one}" not in commands] == []
