@@ -7,7 +7,7 @@ holds it, and what is known of it on another machine.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -239,6 +239,27 @@ def test_a_damaged_remote_state_is_refused_with_the_way_back(
     here.provision("plan", manifest, "--detailed-exitcode")
 
 
+def test_a_state_that_could_not_be_stored_is_given_back(here: World, s3: Emulator, tmp_path: Path) -> None:
+    """The bucket takes the lock and then no state: Terraform leaves it in the workspace."""
+    refusing = {"state": True}
+
+    def refuse(asked: Asked) -> bool:
+        return refusing["state"] and asked.method == "PUT" and asked.path.endswith("terraform.tfstate")
+
+    with between(s3.url, refuse) as url:
+        manifest = _manifest(here, s3, tmp_path / "data", state=_state(s3, endpoint_url=url))
+        here.provision("apply", manifest, "-y", expect=5)
+        assert (here.workspace() / "root" / "errored.tfstate").exists()
+        refused = here.provision("apply", manifest, "-y", expect=6)
+        assert "could not store its state" in refused.err
+        refusing["state"] = False
+        here.provision("recover", "demo", "-y")
+        assert here.provision("plan", manifest, "--detailed-exitcode").code == 0
+        here.provision("apply", manifest, "-y")
+    assert here.registered() == ["data"]
+    assert _objects(s3) == [KEY]
+
+
 def test_two_stacks_at_one_key_are_refused(here: World, s3: Emulator, tmp_path: Path) -> None:
     """An AWS stack is labelled with its name, and so is its state; here one is put there by hand."""
     attributes = {"tags": {"stack": "another", "provisioned-by": "stack-provisioner"}}
@@ -361,15 +382,25 @@ def test_doctor_says_what_is_missing(here: World, s3: Emulator, tmp_path: Path) 
 def careless(upstream: str) -> Iterator[str]:
     """The emulator, but conditions on writes do not reach it: some S3-compatible services are like that."""
 
+    with between(upstream, lambda _asked: False, withheld="if-none-match") as url:
+        yield url
+
+
+@contextmanager
+def between(upstream: str, refuse: Callable[[Asked], bool], withheld: str = "") -> Iterator[str]:
+    """The emulator behind a service that refuses some requests, and withholds a header from it."""
+
     def handle(asked: Asked) -> Answer:
-        headers = {name: value for name, value in asked.headers.items() if name != "if-none-match"}
+        if refuse(asked):
+            return Answer(403, b"<Error><Code>AccessDenied</Code><Message>by the test</Message></Error>")
+        headers = {name: value for name, value in asked.headers.items() if name != withheld}
         connection = HTTPConnection(urlsplit(upstream).netloc, timeout=30)
         query = f"?{urlencode(asked.query)}" if asked.query else ""
         connection.request(asked.method, asked.path + query, asked.body, headers)
         answer = connection.getresponse()
-        answer.read()
+        body = answer.read()
         connection.close()
-        return Answer(answer.status, None)
+        return Answer(answer.status, body, {"Content-Type": answer.getheader("Content-Type", "text/plain")})
 
     with serving(handle) as url:
         yield url
