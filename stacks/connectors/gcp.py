@@ -25,7 +25,6 @@ _ENDPOINTS = frozenset({"endpoint_url", "iam_endpoint_url", "oauth_endpoint_url"
 _COMMON = _ENDPOINTS | {"access", "expires_skew_tolerance", "project_id", "region"}
 _OVERRIDES = MappingProxyType(
     {
-        "endpoint_url": "STORAGE_EMULATOR_HOST",
         "iam_endpoint_url": "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS",
         "sts_endpoint_url": "CLOUDSDK_API_ENDPOINT_OVERRIDES_STS",
     }
@@ -112,6 +111,10 @@ class GcpConnector(Connector):
         for field in sorted(_ENDPOINTS & self._config.keys()):
             if self._config[field] is not None:
                 self._config[field] = trusted_url(self._config[field], field, record.name)
+        # Google's storage client, which the store uses, takes this one as it is: so it is not judged here.
+        emulator = os.environ.get("STORAGE_EMULATOR_HOST")
+        if emulator and not self._config.get("endpoint_url"):
+            self._config["endpoint_url"] = emulator.rstrip("/")
         if record.auth_method == "impersonation":
             gcp_sources.checked_principal(self._config, record.name)
         self._limits = truth(self._config, "generate_temporary_tokens", default=True, connector=record.name)

@@ -262,3 +262,46 @@ def test_hostile_prefixes_reach_themselves_alone(google: Google, tmp_path: Path)
     )
     assert call("GET", "/storage/v1/b/data/o/it's%5Ca%20%7C%7C%20true%2Fx") == 200
     assert call("GET", "/storage/v1/b/data/o/mine%2Fa") == 403
+
+
+# -- where it asks
+
+
+def test_the_environment_may_name_other_addresses_and_the_connectors_own_go_before(
+    google: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for gcloud: an emulator, or a private endpoint that all of a machine goes through."""
+    google.objects["models"] = {"a": b"x"}
+    google.creators.add(ACCOUNT)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", google.url)
+    monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS", f"{google.url}/")
+    monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_STS", google.url)
+    secrets = Secrets(key={"service_account_json": google.service_account_json()})
+
+    def made(**config: str) -> ConnectorRecord:
+        fields = {"target_principal": ACCOUNT, **config}
+        return ConnectorRecord(
+            "mine", "gcp", "impersonation", "gcs-bucket", None, fields, authentication_secret="key"
+        )
+
+    connector = create_connector(made(), secrets)
+    assert connector.verify("gs://models") == ["gs://models"]
+    assert connector.store_settings() == {"endpoint_url": google.url}
+
+    elsewhere = create_connector(made(iam_endpoint_url="http://127.0.0.1:9"), secrets)
+    with pytest.raises(ConnectorError):
+        elsewhere.verify("gs://models")
+
+
+def test_no_token_is_sent_in_clear_to_what_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_STS", "http://sts.example.com")
+    with pytest.raises(InvalidValueError, match="sts_endpoint_url"):
+        create_connector(ConnectorRecord("mine", "gcp", "implicit", config={}), Secrets())
+
+
+def test_an_emulator_of_the_network_is_taken_as_googles_own_client_takes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://gcs:4443")
+    connector = create_connector(ConnectorRecord("mine", "gcp", "implicit", config={}), Secrets())
+    assert connector.store_settings() == {"endpoint_url": "http://gcs:4443"}
