@@ -109,6 +109,19 @@ def test_another_machine_goes_on_where_the_first_one_was(
     assert folder.is_dir()
 
 
+def test_what_one_machine_planned_another_applies_until_the_state_has_moved_on(
+    here: World, there: World, s3: Emulator, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "reviewed.bundle"
+    here.provision("plan", _manifest(here, s3, tmp_path / "data"), "--out", bundle)
+    there.provision("apply", _manifest(there, s3, tmp_path / "data"), "--plan", bundle, "-y")
+    assert (tmp_path / "data").is_dir()
+    stale = there.provision(
+        "apply", _manifest(there, s3, tmp_path / "data"), "--plan", bundle, "-y", expect=6
+    )
+    assert "state" in stale.err
+
+
 def test_what_another_machine_applied_is_not_lost_unseen(
     here: World, there: World, s3: Emulator, tmp_path: Path
 ) -> None:
