@@ -17,7 +17,7 @@ def adopted_manifest(path: str, store: str, options: Mapping[str, Any]) -> tuple
 
     ``path`` is ``s3://bucket[/prefix]`` and its like, or a directory; ``options`` are fields of the manifest,
     the store or its connector, and go before what the bucket says. Without an auth method the connector is
-    ``implicit``: no identity is created, so that nothing at all is changed in the cloud. Raises
+    ``implicit``: no identity is created (on Azure, whoever applies is granted the container). Raises
     :class:`InputError` for a path of no provider and for a bucket that is not there.
     """
     scheme, separator, rest = path.partition("://")
