@@ -174,7 +174,7 @@ class Aws:
             return None
         rotation = setting(lambda: kms.get_key_rotation_status(KeyId=name)) or {}
         policy = setting(lambda: kms.get_key_policy(KeyId=name, PolicyName="default")) or {}
-        tags = setting(lambda: kms.list_resourceshapes.tags(KeyId=name)) or {}
+        tags = setting(lambda: kms.list_resource_tags(KeyId=name)) or {}
         return {
             "description": answer["KeyMetadata"].get("Description", ""),
             "is_enabled": answer["KeyMetadata"]["Enabled"],
