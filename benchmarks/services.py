@@ -93,22 +93,23 @@ def nginx(folder: Path) -> Iterator[Endpoint | None]:
 @contextmanager
 def ceph(folder: Path) -> Iterator[Endpoint | None]:
     """Ceph's gateway in memory; None when its programs are not installed."""
-    sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "contract"))
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
     import boto3
-    import ceph_rgw
+    import ceph as starter
 
-    if ceph_rgw.missing_programs():
+    if starter.missing():
         yield None
         return
-    with ceph_rgw.gateway(folder) as service:
+    with starter.running_ceph(folder, gib=12) as service:  # what is overwritten stays for a while
+        owner = service.user("bench")
         boto3.client(
             "s3",
             endpoint_url=service.url,
-            aws_access_key_id=service.access_key,
-            aws_secret_access_key=service.secret_key,
+            aws_access_key_id=owner.access_key_id,
+            aws_secret_access_key=owner.secret_access_key,
             region_name="us-east-1",
         ).create_bucket(Bucket="bucket")
-        yield Endpoint("Ceph RGW", service.url, "bucket", service.access_key, service.secret_key)
+        yield Endpoint("Ceph RGW", service.url, "bucket", owner.access_key_id, owner.secret_access_key)
 
 
 def _wait(url: str) -> None:

@@ -214,12 +214,13 @@ def rclone_rig(folder: Path) -> Iterator[S3Rig]:
 @contextmanager
 def ceph_rig(folder: Path) -> Iterator[S3Rig]:
     """Ceph's object gateway: the real thing, started in memory."""
-    import ceph_rgw
+    import ceph
 
-    if absent := ceph_rgw.missing_programs():
+    if absent := ceph.missing():
         pytest.skip(f"not installed: {', '.join(absent)} (Debian: radosgw ceph-mon ceph-osd ceph-common)")
-    with ceph_rgw.gateway(folder / "ceph") as service:
-        yield s3_rig("ceph", service.url, service.access_key, service.secret_key)
+    with ceph.running_ceph(folder / "ceph") as service:
+        owner = service.user("test", "roles=*", "user-policy=*")
+        yield s3_rig("ceph", service.url, owner.access_key_id, owner.secret_access_key)
 
 
 @contextmanager

@@ -22,8 +22,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from stacks.credentials import AwsCredentials
+
 PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "monmaptool", "ceph")
-ACCESS_KEY, SECRET_KEY = "test", "testtest"
 
 _CONFIG = """\
 [global]
@@ -62,7 +63,7 @@ mon max pg per osd = 1000
 mon pg warn min per osd = 0
 osd data = {folder}/osd
 osd objectstore = memstore
-memstore device bytes = 4294967296
+memstore device bytes = {size}
 memstore page size = 65536
 osd max object name len = 2048
 osd pool default size = 1
@@ -88,70 +89,72 @@ rgw s3 auth use sts = true
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
-    """A running gateway."""
+class Ceph:
+    """The gateway's address and the file of its configuration."""
 
     url: str
-    access_key: str = ACCESS_KEY
-    secret_key: str = SECRET_KEY
+    config: Path
+
+    def user(self, name: str, *capabilities: str) -> AwsCredentials:
+        """A new user with an access key, any number of buckets, and capabilities such as ``roles=*``."""
+        caps = ["--caps", ";".join(capabilities)] if capabilities else []
+        options = ["--uid", name, "--display-name", name, "--max-buckets", "0", *caps]
+        answer = _run("radosgw-admin", "-c", str(self.config), "user", "create", *options)
+        key = json.loads(answer)["keys"][0]
+        return AwsCredentials(key["access_key"], key["secret_key"])
 
 
-def missing_programs() -> list[str]:
-    """What is not installed; nothing when the service can be started."""
+def missing() -> list[str]:
+    """The programs that are not installed; none when the service can be started."""
     return [name for name in PROGRAMS if shutil.which(name) is None]
 
 
 @contextmanager
-def gateway(folder: Path, *, seconds: float = 120) -> Iterator[Gateway]:
-    """The service, from its first answer on."""
+def running_ceph(folder: Path, *, gib: int = 4, seconds: float = 120) -> Iterator[Ceph]:
+    """The service, from its first answer on, with room for ``gib`` GiB in memory; exactly it is stopped."""
     for name in ("mon", "osd", "run", "rgw"):
         (folder / name).mkdir(parents=True)
     fsid, port, (mon, mon1) = str(uuid.uuid4()), _free_ports(1)[0], _free_ports(2)
     config = folder / "ceph.conf"
-    config.write_text(_CONFIG.format(folder=folder, fsid=fsid, port=port, mon=mon, mon1=mon1))
-    environment = {**os.environ, "CEPH_CONF": str(config), "CEPH_ARGS": f"-c {config}"}
+    config.write_text(_CONFIG.format(folder=folder, fsid=fsid, port=port, mon=mon, mon1=mon1, size=gib << 30))
     started: list[subprocess.Popen[bytes]] = []
-
-    def run(*command: str) -> str:
-        return subprocess.run(
-            command, check=True, capture_output=True, text=True, env=environment, timeout=seconds
-        ).stdout
 
     def start(*command: str) -> None:
         with (folder / f"{command[0]}.out").open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+            process = subprocess.Popen(command, stdout=output, stderr=output, env=_environment())
         started.append(process)
 
     try:
         address = f"[v2:127.0.0.1:{mon},v1:127.0.0.1:{mon1}]"
-        run(
-            "monmaptool",
-            "--create",
-            "--clobber",
-            "--fsid",
-            fsid,
-            "--addv",
-            "a",
-            address,
-            str(folder / "monmap"),
-        )
-        run("ceph-mon", "--mkfs", "-i", "a", "--monmap", str(folder / "monmap"), "-c", str(config))
+        monmap = str(folder / "monmap")
+        _run("monmaptool", "--create", "--clobber", "--fsid", fsid, "--addv", "a", address, monmap)
+        _run("ceph-mon", "--mkfs", "-i", "a", "--monmap", monmap, "-c", str(config))
         start("ceph-mon", "-f", "-i", "a", "-c", str(config))
         osd = str(uuid.uuid4())
-        run("ceph", "-c", str(config), "osd", "new", osd)
-        run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd, "-c", str(config))
+        _run("ceph", "-c", str(config), "osd", "new", osd)
+        _run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd, "-c", str(config))
         start("ceph-osd", "-f", "-i", "0", "-c", str(config))
         start("radosgw", "-f", "-n", "client.rgw.a", "-c", str(config))
         url = f"http://127.0.0.1:{port}"
         _wait(url, seconds)
-        user = ("user", "create", "--uid", "test", "--display-name", "test", "--max-buckets", "0")
-        keys = ("--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY, "--caps", "roles=*;user-policy=*")
-        json.loads(run("radosgw-admin", "-c", str(config), *user, *keys))
-        yield Gateway(url)
+        yield Ceph(url, config)
     finally:
         for process in reversed(started):
             process.kill()  # everything is in memory: there is nothing to shut down in order
             process.wait()
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("CEPH")}
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(
+        command, env=_environment(), capture_output=True, text=True, timeout=120, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr[-2000:]}")
+    return done.stdout
 
 
 def _free_ports(number: int) -> list[int]:
