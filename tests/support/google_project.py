@@ -212,6 +212,11 @@ class Project(Identities):
             self.kms[name] |= checked(asked, CRYPTO_KEY)
         return Answer(200, self.kms[name])
 
+    def _key_versions(self, asked: Asked, _name: str) -> Answer:
+        """None that could be destroyed: nothing is encrypted here."""
+        self.own(asked)
+        return Answer(200, {"cryptoKeyVersions": [], "totalSize": 0})
+
     # --- objects ---------------------------------------------------------------------------------------
 
     def _list_objects(self, asked: Asked, bucket: str) -> Answer:
@@ -286,6 +291,7 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("GET|DELETE", rf"{_ACCOUNTS}/{_A}/keys/{_A}", Project.account_key),
     ("POST", rf"/v1/({_LOCATION})/keyRings", Project._create_ring),
     ("POST", rf"/v1/({_RING})/cryptoKeys", Project._create_key),
+    ("GET", rf"/v1/({_RING}/cryptoKeys/[^/:]+)/cryptoKeyVersions", Project._key_versions),
     ("GET|PATCH", rf"/v1/({_RING}(?:/cryptoKeys/[^/:]+)?)", Project._ring_or_key),
     ("GET|POST", rf"/v1/({_RING}/cryptoKeys/[^/:]+):(getIamPolicy|setIamPolicy)", Project._key_policy),
 )
