@@ -7,16 +7,14 @@ holds it, and what is known of it on another machine.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 import pytest
+from difficult_service import between, careless
 from emulator import Emulator, emulator
-from small_server import Answer, Asked, serving
+from small_server import Asked
 from world import Done, World, ended, is_alive, wait_until
 
 BUCKET = "terraform-states"
@@ -389,34 +387,6 @@ def test_doctor_says_what_is_missing(here: World, s3: Emulator, tmp_path: Path) 
     checks = _checks(here.provision("doctor", manifest, "--format", "json", expect=1))
     assert "NoSuchBucket" in checks["lock of demo"]["found"]
     assert "make the bucket first" in checks["lock of demo"]["fix"]
-
-
-@contextmanager
-def careless(upstream: str) -> Iterator[str]:
-    """The emulator, but conditions on writes do not reach it: some S3-compatible services are like that."""
-
-    with between(upstream, lambda _asked: False, withheld="if-none-match") as url:
-        yield url
-
-
-@contextmanager
-def between(upstream: str, refuse: Callable[[Asked], bool], withheld: str = "") -> Iterator[str]:
-    """The emulator behind a service that refuses some requests, and withholds a header from it."""
-
-    def handle(asked: Asked) -> Answer:
-        if refuse(asked):
-            return Answer(403, b"<Error><Code>AccessDenied</Code><Message>by the test</Message></Error>")
-        headers = {name: value for name, value in asked.headers.items() if name != withheld}
-        connection = HTTPConnection(urlsplit(upstream).netloc, timeout=30)
-        query = f"?{urlencode(asked.query)}" if asked.query else ""
-        connection.request(asked.method, asked.path + query, asked.body, headers)
-        answer = connection.getresponse()
-        body = answer.read()
-        connection.close()
-        return Answer(answer.status, body, {"Content-Type": answer.getheader("Content-Type", "text/plain")})
-
-    with serving(handle) as url:
-        yield url
 
 
 def _noted_process(world: World) -> int | None:
