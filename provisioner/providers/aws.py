@@ -303,6 +303,7 @@ AWS = Aws(
         {"store.aws_s3_bucket.logs": "logs_bucket", "replica.aws_s3_bucket.this": "replica_bucket"}
     ),
     dangers=_DANGERS,
+    key_resources=frozenset({"aws_kms_key.this"}),
     auth_methods=("iam-role", "implicit", "secret-key"),
     identity_methods=frozenset({"iam-role"}),
     secret_methods=frozenset({"secret-key"}),

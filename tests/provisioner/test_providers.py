@@ -107,6 +107,19 @@ def test_its_files_are_there(provider: Provider) -> None:
         assert (PACKAGE.parent / f"{module.replace('.', '/')}.py").is_file(), module
 
 
+def test_a_key_that_its_module_makes_is_known_as_one(provider: Provider) -> None:
+    """Who takes a key takes all that it encrypts: the guards must know it, and each further bucket."""
+    folder = assets_root() / "modules" / provider.modules["artifact_store"]
+    text = "".join(file.read_text() for file in folder.glob("*.tf"))
+    made = re.findall(r'^resource "(\w+_(?:kms|crypto|vault)_key)" "(\w+)"', text, flags=re.MULTILINE)
+    assert {".".join(one) for one in made} <= provider.key_resources
+    buckets = re.findall(
+        r'^resource "(aws_s3_bucket|google_storage_bucket)" "(\w+)"', text, flags=re.MULTILINE
+    )
+    beside = {f"store.{kind}.{name}" for kind, name in buckets if name != "this"}
+    assert beside <= provider.side_buckets.keys()
+
+
 def test_its_words_are_those_of_the_manifest(provider: Provider) -> None:
     assert provider.required_fields <= provider.allowed_fields <= Manifest.model_fields.keys()
     assert provider.store_fields <= ArtifactStore.model_fields.keys()
