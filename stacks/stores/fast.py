@@ -109,7 +109,8 @@ class FastFailure(Exception):  # noqa: N818 - it says what failed, and to whom i
         self.status_code = int(status[1] or status[2]) if status else _KINDS.get(type(error).__name__, 0)
         self.error_code = code[1] if code else ""
         self.refused_key = isinstance(error, ValueError)
-        self.in_doubt = not self.refused_key and (not self.status_code or self.status_code >= 500)
+        unsent = self.refused_key or "kind: Connect," in str(error)  # obstore says so in its debug chain only
+        self.in_doubt = self.status_code >= 500 or not (self.status_code or unsent)
         super().__init__(text.partition("\n")[0][:300])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -54,6 +55,24 @@ def test_what_a_message_says(text: str, status: int, code: str, kind: type[Excep
     assert (failure.status_code, failure.error_code) == (status, code)
     assert failure.in_doubt is (status in {0, 500, 503})
     assert isinstance(sdk_errors.translate(failure, PLACE), kind)
+
+
+def test_what_was_never_sent_is_not_in_doubt() -> None:
+    """A conditional write may then be sent again, by the SDK, which also knows more of certificates."""
+    nowhere = AzureArtifactStore(
+        "az://box", account_url=f"http://127.0.0.1:{free_port()}/acme", account_key="a2V5"
+    )
+    with pytest.raises(FastFailure) as caught:
+        nowhere._fast.run(lambda obstore, store: obstore.put(store, "x", b"1", mode="create"))
+    assert caught.value.status_code == 0
+    assert not caught.value.in_doubt
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def test_a_mistake_of_ours_is_not_taken_for_a_failure_of_the_client() -> None:
