@@ -19,7 +19,8 @@ from stacks.errors import (
     SecretError,
     SecretLockedError,
 )
-from stacks.secrets.cloud import CloudSecretStore, NameTakenError
+from stacks.secrets.cloud import PREFIX, CloudSecretStore, NameTakenError
+from stacks.stores.cached_client import ClientOfProcess
 
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _UNKNOWN = frozenset(
@@ -39,7 +40,10 @@ class AwsSecretsManagerStore(CloudSecretStore):
     SERVICE: ClassVar[str] = "AWS Secrets Manager"
     LONGEST_NAME: ClassVar[int] = 512
     LARGEST: ClassVar[int] = 65_536
-    _made: Any = None
+
+    def __init__(self, place: str, prefix: str = PREFIX) -> None:
+        super().__init__(place, prefix)
+        self._made = ClientOfProcess(self._make_client, lambda: None)
 
     def _identifier(self, name: str) -> str:
         return f"{self.prefix}/{name}"  # every sign of ours is allowed, so the name stays readable
@@ -96,16 +100,17 @@ class AwsSecretsManagerStore(CloudSecretStore):
             return there
 
     def _client(self) -> Any:
-        if self._made is None:
-            import boto3
-            from botocore.config import Config
+        return self._made.get()
 
-            config = Config(
-                connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4}
-            )
-            session = boto3.Session(region_name=self.place or None)
-            self._made = session.client("secretsmanager", config=config)
-        return self._made
+    def _make_client(self, _: None) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        config = Config(
+            connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4}
+        )
+        session = boto3.Session(region_name=self.place or None)
+        return session.client("secretsmanager", config=config)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from stacks.errors import (
     SecretLockedError,
 )
 from stacks.secrets.cloud import PREFIX, CloudSecretStore, NameTakenError, parsed
+from stacks.stores.cached_client import ClientOfProcess
 
 _VERSION = "7.4"
 _VAULT = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]")
@@ -57,7 +58,7 @@ class AzureKeyVaultStore(CloudSecretStore):
         # The audience of its tokens is the vault's cloud, which is the host without the vault.
         cloud = host.partition(":")[0].partition(".")[2]
         self._scope = f"https://{cloud if cloud.startswith('vault.') else 'vault.azure.net'}/.default"
-        self._made: Any = None
+        self._made = ClientOfProcess(self._make_client, lambda: None)
 
     def _list(self) -> list[str]:
         found: list[str] = []
@@ -118,16 +119,17 @@ class AzureKeyVaultStore(CloudSecretStore):
         return answer.status_code, parsed(content)
 
     def _client(self) -> Any:
-        if self._made is None:
-            from azure.core import PipelineClient
-            from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
-            from azure.identity import DefaultAzureCredential
+        return self._made.get()
 
-            # No logging policy: what is sent and answered here are secrets.
-            signing = BearerTokenCredentialPolicy(DefaultAzureCredential(), self._scope)
-            policies = [RetryPolicy(retry_total=3), signing]
-            self._made = PipelineClient(self._url, policies=policies)
-        return self._made
+    def _make_client(self, _: None) -> Any:
+        from azure.core import PipelineClient
+        from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
+        from azure.identity import DefaultAzureCredential
+
+        # No logging policy: what is sent and answered here are secrets.
+        signing = BearerTokenCredentialPolicy(DefaultAzureCredential(), self._scope)
+        policies = [RetryPolicy(retry_total=3), signing]
+        return PipelineClient(self._url, policies=policies)
 
 
 @contextmanager
