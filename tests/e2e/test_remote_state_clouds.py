@@ -117,6 +117,7 @@ def _manifest(world: World, place: Place, folder: Path) -> Path:
     return world.manifest(provider="local", artifact_stores=[store], state=place.state)
 
 
+@pytest.mark.slow
 def test_a_stack_lives_and_ends_with_its_state_there(here: World, place: Place, tmp_path: Path) -> None:
     manifest = _manifest(here, place, tmp_path / "data")
     here.provision("apply", manifest, "-y")

@@ -41,6 +41,6 @@ def _forwarded(upstream: str, asked: Asked) -> Answer:
     answer = connection.getresponse()
     body = answer.read()
     connection.close()
-    kept = ("content-type", "x-amz-bucket-region", "location", "etag", "x-amz-version-id")
-    headers = {name: value for name, value in answer.getheaders() if name.lower() in kept}
+    ours = ("connection", "content-length", "date", "server", "transfer-encoding")
+    headers = {name: value for name, value in answer.getheaders() if name.lower() not in ours}
     return Answer(answer.status, body, headers)
