@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from provisioner.errors import ManifestError
 from provisioner.manifest import Manifest, dump_manifest, parse_manifest
 from provisioner.manifest.scalars import Plain, as_integer
+from provisioner.manifest.text import hidden_character
 from provisioner.manifest.tree import to_data
 from provisioner.manifest.yaml_source import read_tree
 
@@ -202,12 +203,15 @@ def test_any_option_is_taken_or_a_manifest_error(option: str) -> None:
     assert manifest is None or "=" in option
 
 
-leaves = st.none() | st.booleans() | st.integers(-(10**12), 10**12) | text.filter(str.isprintable)
+def _can_be_seen(written: str) -> bool:
+    """What hides in a text is refused when it is read; Python calls a variation selector printable."""
+    return written.isprintable() and hidden_character(written) is None
+
+
+leaves = st.none() | st.booleans() | st.integers(-(10**12), 10**12) | text.filter(_can_be_seen)
 trees = st.recursive(
     leaves,
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(text.filter(str.isprintable), inner, max_size=4)
-    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text.filter(_can_be_seen), inner, max_size=4),
 )
 
 
@@ -227,7 +231,7 @@ def _resolved(node: Any) -> Any:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.dictionaries(text.filter(str.isprintable).filter(lambda key: key != "<<"), trees, max_size=5))
+@given(st.dictionaries(text.filter(_can_be_seen).filter(lambda key: key != "<<"), trees, max_size=5))
 def test_what_is_written_is_read_back(data: dict[str, Any]) -> None:
     tree, _ = read_tree(dump_manifest(data), "written")
     assert tree is not None
