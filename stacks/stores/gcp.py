@@ -11,7 +11,7 @@ from stacks.credentials import CachedCredentials, Credentials, GcpToken
 from stacks.errors import StoreConfigError
 from stacks.stores import gcp_clients, sdk_errors
 from stacks.stores.cached_client import ClientOfProcess
-from stacks.stores.fast import FastClient, FastFailure, fetch, fetch_into
+from stacks.stores.fast import FastClient, FastFailure, fetch
 from stacks.stores.gcp_clients import patience, patience_in_doubt
 from stacks.stores.gcp_requests import Requests
 from stacks.stores.gcp_upload import ResumableUpload, generation_match
@@ -156,14 +156,8 @@ class GCPArtifactStore(KeyedArtifactStore):
         return FileStat(self._uri(key), meta["size"], meta["last_modified"], version, version)
 
     def _read_into(self, key: str, start: int, etag: str | None, target: memoryview) -> bool:
-        full = self._prefix + key
-        if etag is None or not self._fast.takes(full):
-            return False
-        choice = {"range": (start, start + len(target)), "version": etag}
-        try:
-            return self._fast.run(partial(fetch_into, key=full, choice=choice, target=target))
-        except FastFailure:
-            return False  # _read finds out why
+        """Where this fails, ``_read`` repeats, renews, and says what is wrong."""
+        return etag is not None and self._requests().read_into(self._prefix + key, start, etag, target)
 
     def _read_sdk(self, key: str, start: int, stop: int, etag: str | None) -> tuple[Data, FileStat]:
         from google.api_core import exceptions

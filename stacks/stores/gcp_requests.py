@@ -85,6 +85,22 @@ class Requests:
         files = [_file(item) for item in found.get("items", ())]
         return Page(files, found.get("prefixes", []), found.get("nextPageToken"))
 
+    def read_into(self, name: str, start: int, generation: str, target: memoryview) -> bool:
+        """Whether the bytes from ``start`` on filled ``target``, without a copy in between."""
+        if self._connections is None:
+            return False
+        headers = {
+            **self._authorization(),
+            "Accept-Encoding": "gzip",  # else what was stored packed comes unpacked, and fits no size
+            "Range": f"bytes={start}-{start + len(target) - 1}",
+        }
+        url = f"{self._url}/{quote(name, safe='')}?alt=media&generation={generation}"
+        answer = self._connections.fetch(url, headers, target)
+        if answer is None or answer.status != 206:
+            return False
+        where = answer.headers.get("content-range", "")
+        return answer.headers.get("x-goog-generation") == generation and where.startswith(f"bytes {start}-")
+
     def put(self, name: str, content: bytes, condition: Condition) -> str | None:
         """Write a small file, and return its generation; None when the SDK has to, or to say what is wrong.
 
