@@ -9,31 +9,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from provisioner import guards, minting, register
 from provisioner.backends import place_of
-from provisioner.errors import (
-    InputError,
-    LockedError,
-    NotEmptyError,
-    UnfinishedRunError,
-    UpstreamError,
-)
+from provisioner.errors import InputError, LockedError, NotEmptyError
 from provisioner.journal import close_journal
-from provisioner.manifest import LoadedManifest, Manifest, load_manifest
+from provisioner.manifest import LoadedManifest, Manifest
 from provisioner.policy.gate import Gate
+from provisioner.proof import prove
 from provisioner.recover import recover_if_cut_off
 from provisioner.remote_lock import end_lock
 from provisioner.render import MACHINE_VARIABLES, render
-from provisioner.since import dated
 from provisioner.state_opening import StateOpening
 from provisioner.summary import Summary
 from provisioner.terraform.locate import Executable, locate
 from provisioner.terraform.runner import OnEvent, ignore_event
 from provisioner.terraform.session import PlanOutcome, Session
 from provisioner.verify.base import Places, connect
-from provisioner.work import Say, Work, snapshot
+from provisioner.work import Say, Work
 from provisioner.workspace import Workspace
 from stacks.errors import StateLockedError
 from stacks.state import StateFile
@@ -41,7 +35,6 @@ from stacks.state.files import locked, write_private
 
 if TYPE_CHECKING:
     from provisioner.bundle import Bundle
-    from provisioner.verify.probe import Probed
 
 Confirm = Callable[[Summary], bool]
 
@@ -99,7 +92,7 @@ class Engine:
         ``before`` is the manifest to tell dangers by where this machine does not know what was applied.
         """
         operation: Literal["apply", "destroy"] = "destroy" if destroy else "apply"
-        with self._open(loaded) as work:
+        with self.opened(loaded) as work:
             gate = self._gate(work)
             outcome = work.plan_destroy() if destroy else work.plan()
             summary = gate.judged(work.summarise(outcome, operation=operation, before=before))
@@ -110,62 +103,9 @@ class Engine:
                 bundle = seal(work, outcome, summary, operation)
             return Result(summary, outcome.changes, done=False, bundle=bundle)
 
-    def drift(self, loaded: LoadedManifest) -> Result:
-        """How the cloud differs from what was last applied, whatever the manifest says by now."""
-        workspace = self.workspace(loaded.manifest.name)
-        if workspace.journal.exists():
-            self.recover(loaded.manifest.name, push_state=False)  # what was applied is known only then
-        from provisioner.live.drift import uninvited  # brings a cloud's SDK, which only this needs
-
-        with self._open(self._applied(loaded)) as work:
-            outcome = work.plan_drift()
-            unseen = work.cloud.deviations() if work.cloud.repairs() else []
-            unseen += uninvited(workspace, work.manifest)
-            summary = work.summarise(outcome, operation="drift", deviations=unseen)
-            return self._dated(workspace, summary)
-
-    def fast_drift(self, loaded: LoadedManifest) -> Result:
-        """The same question, put to the cloud's SDK instead of Terraform, which need not be there.
-
-        Raises :class:`UnfinishedRunError` after a run that was cut off: what was applied is not known then.
-        """
-        from provisioner.live.drift import fast_drift  # not for those who have their Terraform do it
-
-        workspace = self.workspace(loaded.manifest.name)
-        applied = self._applied(loaded)
-        if workspace.journal.exists():
-            raise UnfinishedRunError(
-                f"an earlier run on {loaded.manifest.name} has not come to its end",
-                hint=f"run: provision recover {loaded.manifest.name}",
-            )
-        found = fast_drift(self.state_file, workspace, applied.manifest)
-        for kind in found.unread:
-            self.say(f"not looked at: {kind} (drift without --fast does)")
-        return self._dated(workspace, found.summary)
-
-    def _dated(self, workspace: Workspace, summary: Summary) -> Result:
-        deployed = self.state_file.read().deployments.get(summary.stack)
-        summary = dated(workspace, deployed.applied_at if deployed else None, summary)
-        return Result(summary, summary.drifted, done=False)
-
-    def _applied(self, loaded: LoadedManifest) -> LoadedManifest:
-        """The manifest as it was last applied, which is what a cloud can have drifted from."""
-        path = self.workspace(loaded.manifest.name).applied_manifest
-        if not path.is_file() and place_of(loaded.manifest) is not None:
-            self.say("what was applied is not noted on this machine: compared is the manifest")
-            return loaded
-        if not path.is_file():
-            raise InputError(
-                f"{loaded.manifest.name} has not been applied yet", hint=f"run: provision apply {loaded.path}"
-            )
-        applied = load_manifest(path)
-        if snapshot(applied) != snapshot(loaded):
-            self.say(f"{loaded.path} has changes that are not applied: compared is what was applied")
-        return applied
-
     def apply(self, loaded: LoadedManifest, *, confirm: Confirm = agree, verify: bool = True) -> Result:
         """Make the world as the manifest says, register it, and prove that it can be used."""
-        with self._open(loaded) as work:
+        with self.opened(loaded) as work:
             gate = self._gate(work)
             gate.refuse_unsigned(None)
             register.check_registrable(work.state, loaded.manifest)
@@ -190,7 +130,7 @@ class Engine:
 
         bundle.refuse_wrong_use(loaded.manifest.name, destroy=destroy)
         refuse_unavailable(bundle)
-        with self._open(loaded, lock=bundle.lock) as work:
+        with self.opened(loaded, lock=bundle.lock) as work:
             gate = self._gate(work)
             gate.refuse_unsigned(bundle)
             if destroy:
@@ -220,14 +160,14 @@ class Engine:
         minting.mint_missing(work, before, outputs)
         work.register(outputs, outcome)
         close_journal(work.workspace)
-        probes = self._verify(work, outputs) if verify else ()
+        probes = prove(work, outputs) if verify else ()
         return Result(summary, changed=True, done=True, probes=probes)
 
     def destroy(
         self, loaded: LoadedManifest, *, confirm: Confirm = agree, force_nonempty: bool = False
     ) -> Result:
         """Tear down what the manifest made, then forget it. Adopted buckets are left as they are."""
-        with self._open(loaded) as work:
+        with self.opened(loaded) as work:
             gate = self._gate(work)
             guards.refuse_protected(work)
             register.deregistered(work.state, loaded.manifest.name)
@@ -277,32 +217,6 @@ class Engine:
                 self.state_file, session, places, self.say, self.on_event, push_state=push_state
             )
 
-    def _verify(self, work: Work, outputs: Mapping[str, Any]) -> tuple[str, ...]:
-        """Use each store as a program would, and compare its settings with the manifest."""
-        from provisioner.verify.probe import probe  # brings the whole runtime, which only this needs
-
-        probed = probe(self.state_file, work.manifest, self.say)
-        for item in probed:
-            self._forget_probe(work, item, outputs["artifact_stores"][item.store.name])
-        deviations = work.cloud.deviations()
-        if deviations:
-            raise UpstreamError(
-                f"applied and registered, but the settings are not as wanted: {'; '.join(deviations)}",
-                hint="run `provision drift`; if it finds nothing, the service does not understand them: see "
-                "`compatibility`",
-            )
-        return tuple(item.sentence for item in probed)
-
-    def _forget_probe(self, work: Work, probed: Probed, place: Mapping[str, str]) -> None:
-        """Delete a probe's old versions: the connector may not, and with them a bucket is never empty."""
-        if probed.folder is None or "bucket" not in place:
-            return
-        prefix = "/".join(filter(None, (probed.store.prefix, probed.folder)))
-        try:
-            work.cloud.empty(place["bucket"], f"{prefix}/")
-        except UpstreamError as error:
-            self.say(f"{probed.store.name}: old versions of the probe stay below {prefix}/: {error}")
-
     def _gate(self, work: Work) -> Gate:
         """What the policy asks. Its mistakes are told here, before Terraform is started."""
         return Gate.of(work, self.policy_file, self.environ, self.say)
@@ -321,7 +235,7 @@ class Engine:
         return Workspace(self.state_file.home / "workspaces" / name)
 
     @contextmanager
-    def _open(self, loaded: LoadedManifest, *, lock: bytes | None = None) -> Iterator[Work]:
+    def opened(self, loaded: LoadedManifest, *, lock: bytes | None = None) -> Iterator[Work]:
         """The stack, locked, with nothing left over from earlier runs, and rendered.
 
         ``lock`` is the provider lock file of a plan that is to be applied: then no other providers are

@@ -7,6 +7,7 @@ import click
 from provisioner.cli.fleet import FleetOptions, fleet_options, load_targets, print_fleet, run_fleet
 from provisioner.cli.options import engine_options, format_option, set_option
 from provisioner.cli.running import CHANGES, load_target, make_engine, print_results
+from provisioner.drifting import drift_by_asking, drift_by_terraform
 from provisioner.engine import Engine, Result
 from provisioner.manifest import LoadedManifest
 
@@ -30,7 +31,7 @@ def drift(
     """Does the cloud still match what was applied? Exit 2 when it does not."""
 
     def look(engine: Engine, loaded: LoadedManifest) -> Result:
-        return engine.fast_drift(loaded) if fast else engine.drift(loaded)
+        return drift_by_asking(engine, loaded) if fast else drift_by_terraform(engine, loaded)
 
     engine = make_engine(terraform, lock_timeout, bare=fast)
     if fleet.for_many(targets):

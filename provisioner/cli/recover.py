@@ -18,9 +18,7 @@ from provisioner.errors import InputError
 )
 @yes_option
 @engine_options
-def recover(
-    name: str, force_unlock: str | None, yes: bool, terraform: str | None, lock_timeout: int
-) -> int:
+def recover(name: str, force_unlock: str | None, yes: bool, terraform: str | None, lock_timeout: int) -> int:
     """After a crash: what is known, what is missing, and what will be done about it."""
     from provisioner.recover import examine
 
