@@ -148,9 +148,6 @@ class GCPArtifactStore(KeyedArtifactStore):
                 return content, known
         return content, found  # it is being replaced all the time: the seconds have to do
 
-    def _read_whole(self, path: PathType) -> bytes:
-        return super().read_bytes(path)[0]
-
     def _from_fast(self, key: str, meta: Mapping[str, Any]) -> FileStat:
         version = meta["version"]
         return FileStat(self._uri(key), meta["size"], meta["last_modified"], version, version)
