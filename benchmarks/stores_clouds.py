@@ -282,7 +282,7 @@ def compare(name: str, url: str) -> None:
 
 def main() -> None:
     """Print both tables."""
-    sys.path.insert(0, str(ROOT / "tests" / "contract"))
+    sys.path[:0] = [str(ROOT / "tests" / name) for name in ("contract", "support")]
     import contract_rigs
 
     print("## Artifact stores in the other clouds", flush=True)

@@ -183,12 +183,10 @@ def s3_rig(name: str, endpoint: str, key: str, secret: str, lacks: frozenset[str
 
 @contextmanager
 def moto_rig(folder: Path) -> Iterator[S3Rig]:
+    from emulator import moto_server
+
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with running(
-        [tool("moto_server"), "-H", "127.0.0.1", "-p", str(port)], f"{url}/moto-api/", folder / "log"
-    ):
+    with moto_server(folder / "log") as url:
         yield s3_rig("moto", url, "test", "testtest", frozenset({"keys with line breaks"}))
 
 
@@ -358,24 +356,10 @@ class AzureOutside:
 
 
 def azurite() -> str:
-    """Azurite from npm, installed once into a folder of the environment that runs the tests."""
-    import shutil
-    import subprocess
-    import sys
+    """Azurite from npm; the test is skipped where it cannot be had."""
+    from microsoft_services import azurite_program
 
-    folder = Path(sys.prefix) / "azurite"
-    program = folder / "node_modules" / ".bin" / "azurite-blob"
-    if not program.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("npm is not installed (Debian: nodejs npm): Azurite cannot be fetched")
-        options = ["--silent", "--no-audit", "--no-fund", "--prefix", str(folder)]
-        ran = subprocess.run(
-            [npm, "install", *options, "azurite@3"], check=False, capture_output=True, text=True, timeout=300
-        )
-        if ran.returncode:
-            pytest.skip(f"npm could not install Azurite: {ran.stderr.strip()[-300:]}")
-    return str(program)
+    return str(azurite_program())
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from terraform_rig import MODULES, Terraform, moto_server, provider_mirror, terraform_binary, terraform_in
+from emulator import moto_server
+from terraform_rig import MODULES, Terraform, provider_mirror, terraform_binary, terraform_in
 
 ROOTS = Path(__file__).parent / "roots"
 KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000001"
