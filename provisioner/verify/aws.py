@@ -151,11 +151,23 @@ class Aws:
                 yield f"public access is not blocked: {', '.join(open_flags)} off"
         if self.can("encryption"):
             answer = setting(lambda: self._s3.get_bucket_encryption(Bucket=bucket))
-            wanted = "aws:kms" if store.encryption.kms_key else "AES256"
+            keyed = store.encryption.kms_key is not None or store.profile == "strict"
+            wanted = "aws:kms" if keyed else "AES256"
             rules = (answer or {}).get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
             used = {rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in rules}
             if used != {wanted}:
                 yield f"encryption is {', '.join(sorted(used)) or 'off'} instead of {wanted}"
+        if store.profile == "strict":
+            yield from self._strict_problems(bucket)
+
+    def _strict_problems(self, bucket: str) -> Iterator[str]:
+        """What strict adds, and is not there."""
+        if "LoggingEnabled" not in self._s3.get_bucket_logging(Bucket=bucket):
+            yield "accesses are not logged"
+        copied = setting(lambda: self._s3.get_bucket_replication(Bucket=bucket))
+        rules = (copied or {}).get("ReplicationConfiguration", {}).get("Rules", [])
+        if not any(rule["Status"] == "Enabled" for rule in rules):
+            yield "nothing is copied to the second region"
 
     def contents(self, bucket: str) -> Contents:
         """Objects, old versions and delete markers, counted up to a thousand."""
