@@ -162,3 +162,46 @@ def test_credentials_of_another_account_do_not_take_all_for_missing(aws: World, 
     path.write_text(path.read_text().replace(f'"account": "{ACCOUNT}"', '"account": "999999999999"'))
     refused = aws.provision("drift", "demo", "--fast", expect=6)
     assert f"the credentials belong to account {ACCOUNT}, but demo is in 999999999999" in refused.err
+
+
+STRICT = {
+    "name": "s",
+    "profile": "strict",
+    "replica_region": "eu-central-1",
+    "protect": False,
+    "lifecycle": NO_RULES,
+}
+
+
+@pytest.mark.slow
+def test_what_the_profile_strict_adds_is_looked_at_too(
+    aws: World, cloud: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slow: the logs have lifecycle rules, for which the provider waits a minute."""
+    monkeypatch.setattr("world._PATIENCE", 500.0)
+    manifest = aws.manifest(
+        "strict.yaml",
+        name="strict",
+        provider="aws",
+        region=REGION,
+        endpoint_url=cloud.url,
+        artifact_stores=[STRICT],
+    )
+    aws.provision("apply", manifest, "-y", "--no-verify")
+    # The emulator forgets that events go to EventBridge; nothing else may be amiss.
+    (fresh,) = aws.provision("drift", "strict", "--fast", "--format", "json", expect=None).json
+    assert {address.split(".")[2] for address in told(fresh)} <= {"aws_s3_bucket_notification"}
+    s3, kms = cloud.client("s3"), cloud.client("kms")
+    outputs = json.loads((aws.workspace("strict") / "outputs.json").read_text())
+    bucket = outputs["artifact_stores"]["s"]["bucket"]
+    alias = next(item for item in kms.list_aliases()["Aliases"] if item["AliasName"] == f"alias/{bucket}")
+    s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
+    s3.delete_bucket_replication(Bucket=bucket)
+    kms.disable_key_rotation(KeyId=alias["TargetKeyId"])
+
+    [slow] = aws.provision("drift", "strict", "--format", "json", expect=2).json
+    [fast] = aws.provision("drift", "strict", "--fast", "--format", "json", expect=2).json
+
+    assert told(fast) == told(slow)
+    assert len(told(slow)) >= 3
+    aws.provision("destroy", "strict", "-y", "--force-nonempty")
