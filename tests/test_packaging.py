@@ -100,3 +100,9 @@ def test_the_runtime_works_without_any_tool_of_the_provisioner(wheel: Path, tmp_
     said = _run(sys.executable, "-I", "-c", program, cwd=tmp_path, HOME=str(tmp_path))
 
     assert "here" in said
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest imports them by that name alone: with two, the second cannot be collected."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
