@@ -22,15 +22,6 @@ from provisioner.live.noted import Resource
 from provisioner.manifest import Manifest
 from provisioner.verify.aws_errors import setting, translated
 
-_NOTIFIED = frozenset(
-    {
-        "EventBridgeConfiguration",
-        "LambdaFunctionConfigurations",
-        "QueueConfigurations",
-        "TopicConfigurations",
-    }
-)
-
 
 class Aws:
     """See :class:`provisioner.live.base.Reader`. Clients are made once: they may be used by many threads."""
@@ -153,9 +144,7 @@ class Aws:
 
     def _notification(self, noted: Mapping[str, Any]) -> Found:
         answer = self._ask("s3", "get_bucket_notification_configuration", Bucket=noted["bucket"])
-        if answer is None or not _NOTIFIED & answer.keys():
-            return None
-        return {"eventbridge": "EventBridgeConfiguration" in answer}
+        return None if answer is None else {"eventbridge": "EventBridgeConfiguration" in answer}
 
     def _replication(self, noted: Mapping[str, Any]) -> Found:
         answer = self._ask("s3", "get_bucket_replication", Bucket=noted["bucket"])

@@ -188,9 +188,7 @@ def test_what_the_profile_strict_adds_is_looked_at_too(
         artifact_stores=[STRICT],
     )
     aws.provision("apply", manifest, "-y", "--no-verify")
-    # The emulator forgets that events go to EventBridge; nothing else may be amiss.
-    (fresh,) = aws.provision("drift", "strict", "--fast", "--format", "json", expect=None).json
-    assert {address.split(".")[2] for address in told(fresh)} <= {"aws_s3_bucket_notification"}
+    assert "No drift" in aws.provision("drift", "strict", "--fast").out
     s3, kms = cloud.client("s3"), cloud.client("kms")
     outputs = json.loads((aws.workspace("strict") / "outputs.json").read_text())
     bucket = outputs["artifact_stores"]["s"]["bucket"]
@@ -202,6 +200,8 @@ def test_what_the_profile_strict_adds_is_looked_at_too(
     [slow] = aws.provision("drift", "strict", "--format", "json", expect=2).json
     [fast] = aws.provision("drift", "strict", "--fast", "--format", "json", expect=2).json
 
-    assert told(fast) == told(slow)
-    assert len(told(slow)) >= 3
+    # The emulator forgets on the spot that events go to EventBridge, which only a plan can find strange.
+    by_terraform = {key: value for key, value in told(slow).items() if "notification" not in key}
+    assert told(fast) == by_terraform
+    assert len(by_terraform) == 3
     aws.provision("destroy", "strict", "-y", "--force-nonempty")
