@@ -6,8 +6,9 @@ CHECKOV := .venv-checkov
 PEERS := .venv-peers
 ZENML := 0.98.0
 BIN := $(VENV)/bin
-# Test files run side by side, each in one process from its first test to its last.
-JOBS ?= 2
+# Test files run side by side, each in one process from its first test to its last. Half of their time they wait for
+# Terraform and for servers, so there are twice as many as two cores could run at once.
+JOBS ?= 4
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 INSTALL := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --editable
 
