@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Test files run side by side, each in one process from its first test to its last. Half of their time they wait for
 # Terraform and for servers, so there are twice as many as two cores could run at once.
 JOBS ?= 4
-PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 INSTALL := -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --editable
 
 .PHONY: help demo demo-aws test test-all services lint types bench clean
