@@ -156,6 +156,7 @@ def test_outputs_name_what_was_made(applied: Terraform, key_arn: str) -> None:
         "path": "s3://acme-ml-prod/team/artifacts",
         "prefix": "team/artifacts",
         "kms_key_arn": key_arn,
+        "logs_bucket": None,
     }
     writer = applied.output("connectors")["writer"]
     assert writer["role_arn"] == f"arn:aws:iam::123456789012:role/{writer['role_name']}"
