@@ -151,8 +151,8 @@ def _references(manifest: Manifest, provider: Provider) -> Iterator[Finding]:
     for index, name in enumerate(connectors):
         if name not in used:
             wrong = f"no artifact store uses {shown(name)}; name it as a store's connector, or leave it out"
-            because = tuple(("artifact_stores", at, "connector") for at in range(len(stores)))
-            yield Finding(("connectors", index), wrong, because=because)
+            asking = tuple(("artifact_stores", at, "connector") for at in range(len(stores)))
+            yield Finding(("connectors", index), wrong, because=(*asking, ("connectors", index, "name")))
 
 
 def _name_places(group: str, count: int) -> tuple[Loc, ...]:

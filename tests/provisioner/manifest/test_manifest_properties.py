@@ -203,15 +203,15 @@ def test_any_option_is_taken_or_a_manifest_error(option: str) -> None:
     assert manifest is None or "=" in option
 
 
-def _can_be_seen(written: str) -> bool:
+def _visible(written: str) -> bool:
     """What hides in a text is refused when it is read; Python calls a variation selector printable."""
     return written.isprintable() and hidden_character(written) is None
 
 
-leaves = st.none() | st.booleans() | st.integers(-(10**12), 10**12) | text.filter(_can_be_seen)
+leaves = st.none() | st.booleans() | st.integers(-(10**12), 10**12) | text.filter(_visible)
 trees = st.recursive(
     leaves,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text.filter(_can_be_seen), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text.filter(_visible), inner, max_size=4),
 )
 
 
@@ -231,7 +231,7 @@ def _resolved(node: Any) -> Any:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.dictionaries(text.filter(_can_be_seen).filter(lambda key: key != "<<"), trees, max_size=5))
+@given(st.dictionaries(text.filter(_visible).filter(lambda key: key != "<<"), trees, max_size=5))
 def test_what_is_written_is_read_back(data: dict[str, Any]) -> None:
     tree, _ = read_tree(dump_manifest(data), "written")
     assert tree is not None
