@@ -207,7 +207,7 @@ def test_a_stop_ends_terraform_in_order(each_world: World, stop: signal.Signals)
     assert f"{stop.name}: asking Terraform to stop cleanly" in done.err
     assert "interrupted: Terraform stopped cleanly and kept its state" in done.err
     assert not is_alive(terraform)
-    assert not [process for process in world.processes() if "terraform" in process.name()]
+    assert not [process for process in world.processes() if "terraform" in (process.info["name"] or "")]
     assert json.loads(world.terraform_state().read_text())["version"] == 4
     assert world.registered() == []
     gate.open()
