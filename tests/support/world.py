@@ -140,7 +140,7 @@ class World:
         """What still runs with a working directory in this world: commands, Terraform, its shells."""
         return [
             process
-            for process in psutil.process_iter(["cwd", "cmdline"])
+            for process in psutil.process_iter(["cwd", "cmdline", "name"])
             if process.info["cwd"] and Path(process.info["cwd"]).is_relative_to(self.folder)
         ]
 
