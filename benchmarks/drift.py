@@ -25,7 +25,7 @@ def compare(runs: int = 9) -> list[Comparison]:
             bench.from_nothing()
             bench.provision("apply", "-y", "--no-verify", str(bench.manifest))
             bench.terraform("init", "-input=false")
-            shutil.copy(work / "ours/workspaces/bench/root/terraform.tfstate", bench.root)
+            shutil.copy(work.joinpath("ours", "workspaces", "bench", "root", "terraform.tfstate"), bench.root)
             return [
                 interleaved(
                     "`drift --fast`, a store and its role",

@@ -122,7 +122,7 @@ def compare(runs: int = 5) -> list[Comparison]:
             bench.provision("apply", "-y", "--no-verify", manifest)
             # The bare side plans the same world: it adopts the state that our apply has left.
             bench.terraform("init", "-input=false")
-            shutil.copy(work / "ours/workspaces/bench/root/terraform.tfstate", bench.root)
+            shutil.copy(work.joinpath("ours", "workspaces", "bench", "root", "terraform.tfstate"), bench.root)
             rows.append(
                 interleaved(
                     "`apply -y`, nothing to change",
