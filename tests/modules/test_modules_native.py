@@ -73,7 +73,7 @@ def test_module_has_the_shape_that_all_have(module: str) -> None:
         assert "type" in variable.arguments
         # What may be null says so by its default; everything else refuses null.
         assert (
-            variable.arguments.get("default") in ("null", "90", "7")
+            variable.arguments.get("default") in ("null", "90", "7", "365")
             or variable.arguments["nullable"] == "false"
         )
     (versions,) = body.all("terraform")
