@@ -35,6 +35,11 @@ def drift_by_asking(engine: Engine, loaded: LoadedManifest) -> Result:
         raise UnfinishedRunError(
             f"an earlier run on {name} has not come to its end", hint=f"run: provision recover {name}"
         )
+    if place_of(applied.manifest) is not None:
+        engine.say(
+            "compared with Terraform's state as this machine saw it last; if it was applied elsewhere since, "
+            "look without --fast"
+        )
     found = fast_drift(engine.state_file, workspace, applied.manifest)
     for kind in found.unread:
         engine.say(f"not looked at: {kind} (drift without --fast does)")

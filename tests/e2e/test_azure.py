@@ -257,7 +257,7 @@ def test_what_a_killed_terraform_left_is_taken_into_the_state(azure: Azure) -> N
     apply = world.start("apply", manifest, "-y", "--no-verify")
     wait_until(management.reached.is_set, "the account to be made")
     for process in world.processes():
-        if process.name().startswith("terraform"):
+        if (process.info["name"] or "").startswith("terraform"):
             process.kill()
     failed = ended(apply, 5)
     assert "killed by signal 9" in failed.err

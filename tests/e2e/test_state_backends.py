@@ -97,6 +97,9 @@ def test_another_machine_goes_on_where_the_first_one_was(
     manifest = _manifest(there, s3, folder)
     there.provision("plan", manifest, "--detailed-exitcode")
     assert there.provision("drift", manifest).code == 0
+    quick = there.provision("drift", manifest, "--fast")
+    assert "No drift" in quick.out
+    assert "as this machine saw it last" in quick.err
     there.provision("apply", manifest, "-y")
     assert there.registered() == ["data"]
     there.provision("destroy", manifest, "-y")
