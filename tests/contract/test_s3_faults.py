@@ -259,7 +259,10 @@ def test_what_the_common_calls_cost(timed: Scene, between: Proxy) -> None:
     path = timed.put("folder/file", b"1")
     timed.store.isdir(timed.store.path)
     assert len(requests_of(between, lambda: timed.store.open(path, "rb").read())) == 1
-    assert len(requests_of(between, lambda: timed.store.write_bytes(path, b"2"))) == 1
+    assert len(requests_of(between, lambda: timed.store.write_bytes(path, b"2"))) == 2
+    etag = timed.store.stat(path).etag
+    assert etag
+    assert len(requests_of(between, lambda: timed.store.write_bytes(path, b"3", if_match=etag))) == 1
     assert len(requests_of(between, lambda: timed.store.listdir(timed.at("folder")))) == 1
     assert len(requests_of(between, lambda: list(timed.store.walk(timed.store.path)))) == 1
     assert len(requests_of(between, lambda: timed.store.exists(path))) == 1
