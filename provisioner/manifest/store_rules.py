@@ -33,14 +33,12 @@ def store_rules(
         wrong = f"not for provider {provider.name}, which has no connectors"
         yield Finding((*here, "connector"), wrong, at_key=True, because=(("provider",),))
     yield from _place(here, store, manifest, provider)
-    if store.storage_class not in provider.storage_classes:
-        allowed = ", ".join(provider.storage_classes)
-        yield Finding((*here, "storage_class"), f"found {shown(store.storage_class)}; allowed: {allowed}")
+    yield from _storage_class(here, store, manifest, provider)
     if store.profile not in provider.profiles:
         available = ", ".join(provider.profiles)
         wrong = f'found "{store.profile}", which is not available yet; available: {available}'
         yield Finding((*here, "profile"), wrong)
-    yield from _adopted(here, store)
+    yield from _adopted(here, store, provider)
     yield from _encryption(here, store, manifest, provider)
 
 
@@ -70,7 +68,28 @@ def _generated_name(
         yield Finding(here, wrong, because=leaning)
 
 
-def _adopted(here: Loc, store: ArtifactStore) -> Iterator[Finding]:
+def _storage_class(
+    here: Loc, store: ArtifactStore, manifest: Manifest, provider: Provider
+) -> Iterator[Finding]:
+    """One that the cloud has, whose objects are read at once, and from which archiving leads somewhere."""
+    name, loc = store.storage_class, (*here, "storage_class")
+    if name not in provider.storage_classes:
+        slow = ", whose objects cannot be read at once" if name.lower() in provider.slow_classes else ""
+        allowed = ", ".join(provider.storage_classes)
+        yield Finding(loc, f"found {shown(name)}{slow}; allowed: {allowed}", because=(("provider",),))
+        return
+    compatibility = default_compatibility(manifest, provider) or ""
+    if name != provider.storage_classes[0] and not provider.can("storage_classes", compatibility):
+        wrong = f"not for compatibility {compatibility}, whose storage classes are its operator's own"
+        yield Finding(loc, wrong, at_key=True, because=(("compatibility",),))
+        return
+    why = provider.never_archived.get(name)
+    if why is not None and store.lifecycle.archive_after_days is not None:
+        days = (*here, "lifecycle", "archive_after_days")
+        yield Finding(days, f"not with storage_class {name}: {why}", at_key=True, because=(loc,))
+
+
+def _adopted(here: Loc, store: ArtifactStore, provider: Provider) -> Iterator[Finding]:
     if not store.existing:
         return
     leaning: tuple[Loc, ...] = ((*here, "existing"),)
@@ -82,7 +101,7 @@ def _adopted(here: Loc, store: ArtifactStore) -> Iterator[Finding]:
         wrong = f"{store.profile} is not with existing: true, which leaves the bucket as it is"
         yield Finding((*here, "profile"), wrong, because=leaning)
     for name in _NOT_FOR_ADOPTED:
-        if said(store, name):
+        if said(store, name) and not (name == "storage_class" and provider.class_of_writes):
             wrong = "not with existing: true, which leaves the bucket as it is"
             yield Finding((*here, name), wrong, at_key=True, because=leaning)
 

@@ -31,7 +31,8 @@ _PROTECTIONS = MappingProxyType(
 )
 Place = tuple[str | int, ...]
 _REPLICA = "aws/artifact-replica"
-_STORAGE_CLASSES = {"standard": None, "infrequent": "STANDARD_IA", "archive": "GLACIER_IR"}
+# Those that are read at once; S3's own names, in small letters.
+_STORAGE_CLASSES = ("standard", "intelligent_tiering", "standard_ia", "onezone_ia", "glacier_ir")
 
 
 class Aws(Provider):
@@ -133,10 +134,11 @@ class Aws(Provider):
     ) -> dict[str, Any]:
         """Where the service is, and the storage class of what is written."""
         client = {"region_name": manifest.region, "endpoint_url": manifest.endpoint_url}
-        storage_class = _STORAGE_CLASSES[store.storage_class]
+        # A bucket has no class of its own: every write says one, and S3 takes none for its standard.
+        said = store.storage_class != _STORAGE_CLASSES[0]
         return {
             "client_kwargs": {key: value for key, value in client.items() if value is not None},
-            "s3_additional_kwargs": {"StorageClass": storage_class} if storage_class else None,
+            "s3_additional_kwargs": {"StorageClass": store.storage_class.upper()} if said else None,
         }
 
     def connector_config(
@@ -314,6 +316,16 @@ AWS = Aws(
     store_fields=frozenset(
         {"prefix", "versioning", "encryption", "lifecycle", "storage_class", "replica_region"}
     ),
+    storage_classes=_STORAGE_CLASSES,
+    slow_classes=frozenset({"glacier", "deep_archive"}),
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
+    never_archived=MappingProxyType(
+        {
+            "glacier_ir": "objects are written to GLACIER_IR, where it would move them",
+            "onezone_ia": "S3 moves no object from ONEZONE_IA to GLACIER_IR",
+        }
+    ),
+    class_of_writes=True,
     profiles=("baseline", "strict"),
     connector_fields=frozenset({"external_id"}),
     field_rules=MappingProxyType(
@@ -333,6 +345,7 @@ AWS = Aws(
             "aws": MappingProxyType({}),
             "ceph": MappingProxyType(
                 {
+                    "storage_classes": False,
                     "caller_identity": False,
                     "encryption": False,
                     "ownership_controls": False,
@@ -341,6 +354,7 @@ AWS = Aws(
             ),
             "minio": MappingProxyType(
                 {
+                    "storage_classes": False,
                     "caller_identity": False,
                     "encryption": False,
                     "ownership_controls": False,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from provisioner.manifest import ArtifactStore, Connector, Manifest
 
 _APPLICATIONS = frozenset({"workload-identity", "service-principal"})
+_ACCESS_TIERS = {"standard": "Hot", "cool": "Cool", "cold": "Cold"}
 _PROOFS = {"CLIENT_SECRET": "CLIENT_SECRET", "FEDERATED_TOKEN_FILE": "OIDC_TOKEN_FILE_PATH"}
 
 
@@ -83,6 +84,7 @@ class Azure(Provider):
             "resource_group": store.resource_group,
             "allowed_networks": list(store.allowed_networks),
             "private_endpoint_subnet": store.private_endpoint_subnet,
+            "access_tier": _ACCESS_TIERS[store.storage_class],
             "replication": "GRS" if strict else "LRS",
             "infrastructure_encryption": strict,
             "network_default_deny": strict,
@@ -224,6 +226,9 @@ AZURE = Azure(
             *rules.NETWORK_FIELDS,
         }
     ),
+    storage_classes=tuple(_ACCESS_TIERS),
+    slow_classes=frozenset({"archive"}),
+    never_archived=MappingProxyType({"cold": "blobs are written to the tier Cold, where it would move them"}),
     profiles=("baseline", "strict"),
     grants_by_prefix=False,
     field_rules=MappingProxyType(

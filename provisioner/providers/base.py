@@ -88,6 +88,12 @@ class Provider:
     connector_fields: frozenset[str] = frozenset()
     """Fields of a connector that only some providers have."""
     storage_classes: tuple[str, ...] = ("standard",)
+    slow_classes: frozenset[str] = frozenset()
+    """Further classes that the cloud has, refused because what lies in them cannot be read at once."""
+    never_archived: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    """Storage classes for which ``lifecycle.archive_after_days`` would do nothing, and why, in words."""
+    class_of_writes: bool = False
+    """Whether each write says its storage class: then a bucket need not be ours for a store to have one."""
     profiles: tuple[str, ...] = ("baseline",)
     grants_by_prefix: bool = True
     """Whether an identity can be held to a store's prefix; else its permissions are for the whole bucket."""

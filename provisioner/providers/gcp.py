@@ -188,6 +188,13 @@ GCP = Gcp(
     allowed_fields=frozenset({"region", "account"}),
     store_fields=frozenset({"prefix", "versioning", "encryption", "lifecycle", "storage_class"}),
     storage_classes=("standard", "nearline", "coldline", "archive"),
+    # https://cloud.google.com/storage/docs/lifecycle#setstorageclass
+    never_archived=MappingProxyType(
+        {
+            "coldline": "objects are written to COLDLINE, where it would move them",
+            "archive": "objects are written to ARCHIVE, and nothing moves from there to COLDLINE",
+        }
+    ),
     profiles=("baseline", "strict"),
     field_rules=MappingProxyType(
         {

@@ -55,7 +55,7 @@ resource "azurerm_storage_account" "this" {
   account_kind             = "StorageV2"
   account_tier             = "Standard"
   account_replication_type = var.replication
-  access_tier              = "Hot"
+  access_tier              = var.access_tier
 
   https_traffic_only_enabled       = true
   min_tls_version                  = "TLS1_2"

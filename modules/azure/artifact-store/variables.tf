@@ -157,6 +157,18 @@ variable "archive_after_days" {
   }
 }
 
+variable "access_tier" {
+  description = "Tier of blobs that have none of their own, which are all that a store writes: Hot, Cool or Cold. All three are read at once."
+  type        = string
+  default     = "Hot"
+  nullable    = false
+
+  validation {
+    condition     = contains(["Hot", "Cool", "Cold"], var.access_tier)
+    error_message = "access_tier is one of: Hot, Cool, Cold."
+  }
+}
+
 variable "replication" {
   description = "Copies that Azure keeps: LRS and ZRS in one region, the others in a second one, too."
   type        = string

@@ -205,7 +205,7 @@ def test_one_directory_does_not_lie_in_another(problems_of: ProblemsOf) -> None:
 def test_adopting_needs_a_name_and_changes_nothing(problems_of: ProblemsOf) -> None:
     [missing] = problems_of(FIVE_LINES + "    existing: true\n")
     assert missing.startswith("stack.yaml:6:5: artifact_stores[0].bucket: required field is missing")
-    for field in ("versioning: true", "lifecycle: {}", "storage_class: standard"):
+    for field in ("versioning: true", "lifecycle: {}"):
         [problem] = problems_of(FIVE_LINES + f"    existing: true\n    bucket: acme\n    {field}\n")
         assert "not with existing: true, which leaves the bucket as it is" in problem
 

@@ -121,6 +121,28 @@ run "blobs_move_to_cheaper_storage" {
   }
 }
 
+run "hot_unless_said_otherwise" {
+  command = plan
+
+  assert {
+    condition     = azurerm_storage_account.this[0].access_tier == "Hot"
+    error_message = "Made for what is read often."
+  }
+}
+
+run "written_to_a_cheaper_tier" {
+  command = plan
+
+  variables {
+    access_tier = "Cold"
+  }
+
+  assert {
+    condition     = azurerm_storage_account.this[0].access_tier == "Cold" && azurerm_storage_account.this[0].account_tier == "Standard"
+    error_message = "The tier of what is written, in an account of the usual kind."
+  }
+}
+
 run "without_days_there_is_no_policy" {
   command = plan
 
@@ -395,6 +417,7 @@ run "values_that_azure_would_refuse" {
     noncurrent_days         = 0
     archive_after_days      = 1.5
     soft_delete_days        = 366
+    access_tier             = "Archive"
     replication             = "none"
     allowed_networks        = ["0.0.0.0/0/0"]
     private_endpoint_subnet = "subnet"
@@ -414,6 +437,7 @@ run "values_that_azure_would_refuse" {
     var.noncurrent_days,
     var.archive_after_days,
     var.soft_delete_days,
+    var.access_tier,
     var.replication,
     var.allowed_networks,
     var.private_endpoint_subnet,
