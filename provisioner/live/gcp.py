@@ -157,7 +157,9 @@ class Gcp:
 
     def _policy(self, service: str, name: str) -> dict[str, Any] | None:
         method = "POST" if service == "iam" else "GET"  # as each of the two has it
-        return self._ask(service, method, f"{quote(name, safe='/@')}:getIamPolicy")
+        # An older version than the third has no conditions, and roles by names that are not theirs.
+        query = "options.requestedPolicyVersion=3"
+        return self._ask(service, method, f"{quote(name, safe='/@')}:getIamPolicy?{query}")
 
     def _ask(self, service: str, method: str, path: str) -> dict[str, Any] | None:
         base = os.environ.get(f"GOOGLE_{service.upper()}_CUSTOM_ENDPOINT") or _ENDPOINTS[service]
