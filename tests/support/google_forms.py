@@ -1,121 +1,114 @@
-"""The bodies that Google's APIs take, as their discovery documents have them; an unknown field is refused.
+"""What Google's APIs refuse although their discovery documents do not say it in a way that a program reads.
 
-https://storage.googleapis.com/$discovery/rest?version=v1 (Bucket, Policy),
-https://iam.googleapis.com/$discovery/rest?version=v1 (CreateServiceAccountRequest, Policy) and
-https://cloudkms.googleapis.com/$discovery/rest?version=v1 (CryptoKey), as far as anything here sends it.
+Names, labels and members follow https://cloud.google.com/storage/docs/buckets#naming,
+https://cloud.google.com/storage/docs/tags-and-labels and
+https://cloud.google.com/iam/docs/reference/rest/v1/Policy; which values a plain string of the documents may
+have, their descriptions tell. Which fields there are is said in the documents alone.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-_TEXT = {"type": "string"}
-_FLAG = {"type": "boolean"}
-_COUNT = {"type": "integer", "minimum": 0}
-_INT64 = {"type": ["string", "integer"], "pattern": "^[0-9]+$"}
-"""A 64-bit number stands as text in Google's JSON, and is taken as a number too."""
+_STORAGE_CLASS = {"enum": ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE", None]}
+_COUNT = {"minimum": 0}
 
 
-def _object(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": list(required),
-        "additionalProperties": False,
-        "properties": properties,
-    }
-
-
-def _list(item: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": item}
+def _fields(*required: str, **properties: Any) -> dict[str, Any]:
+    return {"required": list(required), "properties": properties}
 
 
 _LABELS = {
-    "type": "object",
     "maxProperties": 64,
     "propertyNames": {"pattern": "^[a-z][a-z0-9_-]{0,62}$"},
-    "additionalProperties": {"type": ["string", "null"], "pattern": "^[a-z0-9_-]{0,63}$"},
+    "additionalProperties": {"pattern": "^[a-z0-9_-]{0,63}$"},
 }
 
-_LIFECYCLE = _object(
-    rule=_list(
-        _object(
-            ("action", "condition"),
-            action=_object(
-                ("type",),
-                type={"enum": ["Delete", "SetStorageClass", "AbortIncompleteMultipartUpload"]},
-                storageClass={"enum": ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"]},
-            ),
-            condition=_object(
-                age=_COUNT,
-                createdBefore=_TEXT,
-                customTimeBefore=_TEXT,
-                daysSinceCustomTime=_COUNT,
-                daysSinceNoncurrentTime=_COUNT,
-                isLive=_FLAG,
-                matchesPrefix=_list(_TEXT),
-                matchesStorageClass=_list(_TEXT),
-                matchesSuffix=_list(_TEXT),
-                noncurrentTimeBefore=_TEXT,
-                numNewerVersions=_COUNT,
-            ),
-        )
-    )
-)
-
-BUCKET = _object(
-    name={"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$"},
-    location=_TEXT,
-    storageClass={"enum": ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"]},
-    labels=_LABELS,
-    versioning=_object(enabled=_FLAG),
-    softDeletePolicy=_object(retentionDurationSeconds=_INT64),
-    iamConfiguration=_object(
-        uniformBucketLevelAccess=_object(enabled=_FLAG),
-        publicAccessPrevention={"enum": ["enforced", "inherited"]},
+_RULE = _fields(
+    "action",
+    "condition",
+    action=_fields(
+        "type",
+        type={"enum": ["Delete", "SetStorageClass", "AbortIncompleteMultipartUpload"]},
+        storageClass=_STORAGE_CLASS,
     ),
-    encryption={"anyOf": [_object(defaultKmsKeyName=_TEXT), {"type": "null"}]},
-    logging={"anyOf": [_object(("logBucket",), logBucket=_TEXT, logObjectPrefix=_TEXT), {"type": "null"}]},
-    lifecycle={"anyOf": [_LIFECYCLE, {"type": "null"}]},
+    condition=_fields(
+        age=_COUNT,
+        daysSinceCustomTime=_COUNT,
+        daysSinceNoncurrentTime=_COUNT,
+        numNewerVersions=_COUNT,
+    ),
 )
 
-POLICY = _object(
-    ("bindings",),
-    kind=_TEXT,
-    resourceId=_TEXT,
-    version={"enum": [1, 3]},
-    etag=_TEXT,
-    bindings=_list(
-        _object(
-            ("role", "members"),
-            role={
-                "type": "string",
-                "pattern": "^(roles/[a-zA-Z0-9.]+|(projects|organizations)/.+/roles/.+)$",
+_BUCKET = _fields(
+    name={"pattern": "^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$"},
+    storageClass=_STORAGE_CLASS,
+    labels=_LABELS,
+    softDeletePolicy=_fields(retentionDurationSeconds={"pattern": "^[0-9]+$", "minimum": 0}),
+    iamConfiguration=_fields(publicAccessPrevention={"enum": ["enforced", "inherited", None]}),
+    logging=_fields("logBucket"),
+    lifecycle=_fields(rule={"items": _RULE}),
+)
+
+_POLICY = _fields(
+    "bindings",
+    version={"enum": [1, 3, None]},
+    bindings={
+        "items": _fields(
+            "role",
+            "members",
+            role={"pattern": "^(roles/[a-zA-Z0-9.]+|(projects|organizations)/.+/roles/.+)$"},
+            members={"items": {"pattern": "^(user|group|serviceAccount|domain|principal|principalSet):.+$"}},
+            condition=_fields("expression", "title"),
+        )
+    },
+)
+_SET_POLICY = _fields(policy=_POLICY)
+
+_TEXT = {"minLength": 1}
+
+STRICTER: dict[str, dict[str, Any]] = {
+    "storage.Bucket": _BUCKET,
+    "storage.Policy": _POLICY,
+    "iam.SetIamPolicyRequest": _SET_POLICY,
+    "cloudkms.SetIamPolicyRequest": _SET_POLICY,
+    "cloudkms.CryptoKey": _fields(labels=_LABELS),
+    "iam.CreateServiceAccountRequest": _fields(
+        accountId={"pattern": "^[a-z]([-a-z0-9]{4,28}[a-z0-9])$"},
+        serviceAccount=_fields(displayName={"maxLength": 100}),
+    ),
+    "iam.PatchServiceAccountRequest": _fields("serviceAccount", "updateMask"),
+    "iam.CreateServiceAccountKeyRequest": _fields(privateKeyType={"enum": ["TYPE_GOOGLE_CREDENTIALS_FILE"]}),
+    "iamcredentials.GenerateAccessTokenRequest": _fields(
+        scope={"minItems": 1, "items": _TEXT}, delegates={"items": _TEXT}
+    ),
+    "sts.GoogleIdentityStsV1ExchangeTokenRequest": _fields(
+        grantType={"const": "urn:ietf:params:oauth:grant-type:token-exchange"},
+        requestedTokenType={"const": "urn:ietf:params:oauth:token-type:access_token"},
+        subjectToken=_TEXT,
+    ),
+    "sts.GoogleIdentityStsV1Options": _fields(
+        "accessBoundary",
+        accessBoundary=_fields(
+            "accessBoundaryRules",
+            accessBoundaryRules={
+                "minItems": 1,
+                "maxItems": 10,
+                "items": _fields(
+                    "availablePermissions",
+                    "availableResource",
+                    availablePermissions={"items": {"pattern": "^inRole:"}},
+                    availableResource={
+                        "pattern": r"^//storage\.googleapis\.com/projects/_/buckets/[a-z0-9._-]+$"
+                    },
+                    availabilityCondition=_fields(
+                        "expression", expression=_TEXT, title=_TEXT, description=_TEXT
+                    ),
+                ),
             },
-            members=_list(
-                {
-                    "type": "string",
-                    "pattern": "^(user|group|serviceAccount|domain|principal|principalSet):.+$",
-                }
-            ),
-            condition=_object(("expression", "title"), expression=_TEXT, title=_TEXT, description=_TEXT),
-        )
+        ),
     ),
-)
-
-SERVICE_ACCOUNT = _object(
-    ("accountId",),
-    accountId={"type": "string", "pattern": "^[a-z]([-a-z0-9]{4,28}[a-z0-9])$"},
-    serviceAccount=_object(displayName={"type": "string", "maxLength": 100}, description=_TEXT),
-)
-
-CRYPTO_KEY = _object(
-    purpose={"enum": ["ENCRYPT_DECRYPT"]},
-    rotationPeriod={"type": "string", "pattern": "^[0-9]+s$"},
-    nextRotationTime=_TEXT,
-    labels=_LABELS,
-    versionTemplate=_object(
-        ("algorithm",),
-        algorithm={"enum": ["GOOGLE_SYMMETRIC_ENCRYPTION"]},
-        protectionLevel={"enum": ["SOFTWARE"]},
-    ),
-)
+    "secretmanager.Secret": _fields("replication", labels=_LABELS),
+    "secretmanager.AddSecretVersionRequest": _fields(payload=_fields("data", data=_TEXT)),
+}
+"""By API and schema. Where nothing is said of a type, the document says it; ``null`` leaves a field out."""

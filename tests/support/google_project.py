@@ -1,7 +1,8 @@
 """A project of Google Cloud of the tests' own: buckets, service accounts, their policies, keys, and tokens.
 
 Settings are kept here; the bytes of objects lie in fake-gcs-server behind it. Whoever is not the project's
-owner may do what the policies and a token's boundary leave, and nothing else.
+owner may do what the policies and a token's boundary leave, and nothing else. What is asked and what is
+answered is held to Google's discovery documents: see :mod:`google_documents`.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from fake_gcs import running_gcs
-from google_forms import BUCKET, CRYPTO_KEY, POLICY
-from google_identities import NUMBER, OWNER, PROJECT, Body, Identities, checked, now, policy_sent
+from google_documents import Documents
+from google_identities import NUMBER, OWNER, PROJECT, Body, Identities, now, policy_sent
 from google_objects import Objects
 from google_rules import ROLES, SCOPES, within
 from google_services import RefusedError, api_error
@@ -36,6 +37,7 @@ class Project(Identities):
     asked: list[Asked] = field(default_factory=list)
     failing: dict[str, int] = field(default_factory=dict)
     """How often requests that begin with a method and path are still answered 503."""
+    documents: Documents = field(default_factory=lambda: Documents(_APIS, _ELSEWHERE), repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     # --- what tests ask --------------------------------------------------------------------------------
@@ -44,7 +46,7 @@ class Project(Identities):
         """A bucket that somebody else made."""
         token = {"authorization": f"Bearer {self.issue(OWNER)}"}
         asked = Asked("POST", "/storage/v1/b", {"project": PROJECT}, token, json.dumps(body).encode())
-        answer = self._insert_bucket(asked)
+        answer = self.documents.held(asked, self._insert_bucket)
         if answer.status != 200:
             raise ValueError(answer.body)
 
@@ -53,7 +55,7 @@ class Project(Identities):
     def handle(self, asked: Asked) -> Answer:
         """The answer to one request."""
         with self._lock:
-            answer = self._answer(asked)
+            answer = self.documents.held(asked, self._answer)
             # Written out after the lock is given back, when others may change what it tells of.
             return replace(answer, body=copy.deepcopy(answer.body))
 
@@ -99,7 +101,7 @@ class Project(Identities):
 
     def _insert_bucket(self, asked: Asked) -> Answer:
         self.own(asked)
-        body = checked(asked, BUCKET)
+        body = json.loads(asked.body)
         name = body["name"]
         if name in self.buckets:
             raise api_error(
@@ -139,7 +141,7 @@ class Project(Identities):
 
     def _patch_bucket(self, asked: Asked, name: str) -> Answer:
         self.own(asked)
-        body = checked(asked, BUCKET)
+        body = json.loads(asked.body)
         bucket = self._bucket(name)
         self._require_key(body)
         for key, value in body.items():
@@ -173,15 +175,15 @@ class Project(Identities):
             raise api_error(404, "NOT_FOUND", "The specified bucket does not exist.")
         return self.buckets[name]
 
-    def _agent_of(self, asked: Asked, project: str) -> Answer:
+    def _agent_of(self, asked: Asked, _project: str) -> Answer:
         self.own(asked)
-        return Answer(200, {"kind": "storage#serviceAccount", "email_address": _agent(), "project": project})
+        return Answer(200, {"kind": "storage#serviceAccount", "email_address": _agent()})
 
     # --- policies --------------------------------------------------------------------------------------
 
     def _bucket_policy(self, asked: Asked, name: str) -> Answer:
         self._bucket(name)
-        return self.policy(asked, name, checked(asked, POLICY) if asked.method == "PUT" else None)
+        return self.policy(asked, name, json.loads(asked.body) if asked.method == "PUT" else None)
 
     def _key_policy(self, asked: Asked, name: str, verb: str) -> Answer:
         self._ring_or_key(asked, name)
@@ -193,9 +195,8 @@ class Project(Identities):
         return self._create(asked, f"{parent}/keyRings/{asked.query['keyRingId']}", {})
 
     def _create_key(self, asked: Asked, ring: str) -> Answer:
-        return self._create(
-            asked, f"{ring}/cryptoKeys/{asked.query['cryptoKeyId']}", checked(asked, CRYPTO_KEY)
-        )
+        body = json.loads(asked.body)
+        return self._create(asked, f"{ring}/cryptoKeys/{asked.query['cryptoKeyId']}", body)
 
     def _create(self, asked: Asked, name: str, body: Body) -> Answer:
         self.own(asked)
@@ -209,7 +210,7 @@ class Project(Identities):
         if name not in self.kms:
             raise api_error(404, "NOT_FOUND", f"{name} not found.")
         if asked.method == "PATCH":
-            self.kms[name] |= checked(asked, CRYPTO_KEY)
+            self.kms[name] |= json.loads(asked.body)
         return Answer(200, self.kms[name])
 
     def _key_versions(self, asked: Asked, _name: str) -> Answer:
@@ -265,6 +266,9 @@ def _name_in(asked: Asked) -> str:
     return str(json.loads(found[0])["name"]) if found else ""
 
 
+_APIS = ("storage.v1", "iam.v1", "iamcredentials.v1", "sts.v1", "cloudkms.v1")
+# OAuth2's endpoint, and the XML API, which clients ask before the JSON API and do not find here.
+_ELSEWHERE = ("/token", "/(?!v1/)[^/]+/[^/]+")
 _A = r"([^/]+)"
 _ACCOUNTS = rf"/v1/projects/{_A}/serviceAccounts"
 _LOCATION = rf"projects/{PROJECT}/locations/[^/]+"
@@ -286,7 +290,7 @@ _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("POST|PUT", rf"(?:/resumable)?/upload/(?:resumable/)?storage/v1/b/{_A}/o", Project._upload),
     ("POST", _ACCOUNTS, Project.create_account),
     ("GET|PATCH|DELETE", rf"{_ACCOUNTS}/([^/:]+)", Project.account_itself),
-    ("POST|GET", rf"{_ACCOUNTS}/([^/:]+):(getIamPolicy|setIamPolicy)", Project.account_policy),
+    ("POST", rf"{_ACCOUNTS}/([^/:]+):(getIamPolicy|setIamPolicy)", Project.account_policy),
     ("POST|GET", rf"{_ACCOUNTS}/{_A}/keys", Project.account_keys),
     ("GET|DELETE", rf"{_ACCOUNTS}/{_A}/keys/{_A}", Project.account_key),
     ("POST", rf"/v1/({_LOCATION})/keyRings", Project._create_ring),
@@ -305,3 +309,4 @@ def running_project(folder: Path) -> Iterator[Project]:
         project.url, project.objects = url, Objects(objects, url)
         project.accounts[OWNER] = {"name": f"projects/{PROJECT}/serviceAccounts/{OWNER}", "email": OWNER}
         yield project
+        project.documents.settle()

@@ -1,4 +1,4 @@
-"""The rules that Google documents: the forms of requests, and what scopes and boundaries leave of rights."""
+"""The rules that Google documents: what OAuth2's token endpoint takes, what scopes and boundaries leave."""
 
 from __future__ import annotations
 
@@ -38,46 +38,6 @@ SCOPES = {
 
 
 _TEXT = {"type": "string", "minLength": 1}
-BOUNDARY = {
-    "type": "object",
-    "required": ["accessBoundary"],
-    "additionalProperties": False,
-    "properties": {
-        "accessBoundary": {
-            "type": "object",
-            "required": ["accessBoundaryRules"],
-            "additionalProperties": False,
-            "properties": {
-                "accessBoundaryRules": {
-                    "type": "array",
-                    "minItems": 1,
-                    "maxItems": 10,
-                    "items": {
-                        "type": "object",
-                        "required": ["availablePermissions", "availableResource"],
-                        "additionalProperties": False,
-                        "properties": {
-                            "availablePermissions": {
-                                "type": "array",
-                                "items": {"type": "string", "pattern": "^inRole:"},
-                            },
-                            "availableResource": {
-                                "type": "string",
-                                "pattern": "^//storage\\.googleapis\\.com/projects/_/buckets/[a-z0-9._-]+$",
-                            },
-                            "availabilityCondition": {
-                                "type": "object",
-                                "required": ["expression"],
-                                "additionalProperties": False,
-                                "properties": {"expression": _TEXT, "title": _TEXT, "description": _TEXT},
-                            },
-                        },
-                    },
-                }
-            },
-        }
-    },
-}
 
 
 def _form(required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -87,29 +47,6 @@ def _form(required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str
 
 REFRESH = _form(("grant_type", "client_id", "client_secret", "refresh_token"), ("scope",))
 ASSERTION = _form(("grant_type", "assertion"))
-DOWNSCOPE = _form(
-    ("grant_type", "requested_token_type", "subject_token", "subject_token_type", "options"), ("audience",)
-)
-FEDERATE = _form(
-    ("grant_type", "requested_token_type", "subject_token", "subject_token_type", "audience", "scope"),
-    ("options",),
-)
-GENERATE = {
-    "type": "object",
-    "required": ["scope"],
-    "additionalProperties": False,
-    "properties": {
-        "delegates": {"type": "array", "items": _TEXT},
-        "scope": {"type": "array", "minItems": 1, "items": _TEXT},
-        "lifetime": {"type": "string", "pattern": "^[0-9]+s$"},
-    },
-}
-CREATE_KEY = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {"privateKeyType": {"enum": ["TYPE_GOOGLE_CREDENTIALS_FILE"]}, "keyAlgorithm": _TEXT},
-}
-"""https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts.keys/create"""
 
 
 def within(boundary: dict[str, Any] | None, permission: str, bucket: str, name: str, prefix: str) -> bool:

@@ -1,8 +1,7 @@
 """A Google of the tests' own: token, impersonation and federation endpoints, and a Cloud Storage behind them.
 
-Requests are held to the documented forms of OAuth2's token endpoint, of Cloud Storage's JSON API, and of
-https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token and
-https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken.
+Requests and answers of Cloud Storage's JSON API, of the Security Token Service and of IAM are held to
+Google's discovery documents (:mod:`google_documents`), OAuth2's token endpoint, which none has, to RFC 6749.
 Tokens are limited by their scope and by their credential access boundary, as
 https://cloud.google.com/iam/docs/downscoping-short-lived-credentials says.
 """
@@ -26,22 +25,11 @@ import jsonschema
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from google_rules import (
-    ASSERTION,
-    BOUNDARY,
-    CREATE_KEY,
-    DOWNSCOPE,
-    FEDERATE,
-    GENERATE,
-    PLATFORM,
-    REFRESH,
-    SCOPES,
-    within,
-)
+from google_documents import Documents
+from google_rules import ASSERTION, PLATFORM, REFRESH, SCOPES, within
 from small_server import Answer, Asked, serving
 
 ACCOUNT = "store@project.iam.gserviceaccount.com"
-_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ACCESS = "urn:ietf:params:oauth:token-type:access_token"
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 _SIGNED = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -99,6 +87,7 @@ class Google:
     key_revoked: bool = False
     keys: dict[str, Any] = field(default_factory=lambda: {"1": _key().public_key()})  # of ACCOUNT, by id
     manages_keys: bool = True  # ACCOUNT may make and delete its own
+    documents: Documents = field(default_factory=lambda: Documents(_APIS, ("/token",)), repr=False)
     unknown_for: int = 0  # so many requests of a new key are refused first, as it gets around
 
     # -- what connectors are made of
@@ -149,6 +138,9 @@ class Google:
     def handle(self, asked: Asked) -> Answer:
         """The answer to one request."""
         self.asked.append(asked)
+        return self.documents.held(asked, self._answer)
+
+    def _answer(self, asked: Asked) -> Answer:
         for method, pattern, route in _ROUTES:
             match = re.fullmatch(pattern, asked.path)
             if match and method == asked.method:
@@ -189,8 +181,7 @@ class Google:
         form = _posted(asked)
         if form.get("subject_token_type") == _ACCESS:
             return self._downscoped(form)
-        _held(form, FEDERATE)
-        if form["grant_type"] != _EXCHANGE or form["subject_token_type"] != _JWT:
+        if form["subject_token_type"] != _JWT or not {"audience", "scope"} <= form.keys():
             raise oauth_error("invalid_request", "Invalid value for subject_token_type")
         principal = self.federated.get(form["subject_token"])
         if principal is None:
@@ -201,19 +192,14 @@ class Google:
         return Answer(200, {**_body(token), "issued_token_type": _ACCESS})
 
     def _downscoped(self, form: dict[str, str]) -> Answer:
-        _held(form, DOWNSCOPE)
         source = self.tokens.get(form["subject_token"])
         if source is None or source.expires_at < time.time():
             raise oauth_error("invalid_grant", "The provided subject_token is expired or invalid.")
         if source.scope != PLATFORM or source.boundary is not None:
             raise oauth_error("invalid_request", "The subject token cannot be downscoped.")
-        # google-auth quotes the document once more than the form does.
-        limits = json.loads(unquote(form["options"]))
-        _held(limits, BOUNDARY)
+        boundary = boundary_of(form)
         token = f"ya29.dr.{secrets.token_urlsafe(24)}"
-        self.tokens[token] = Token(
-            source.principal, source.scope, source.expires_at, limits["accessBoundary"]
-        )
+        self.tokens[token] = Token(source.principal, source.scope, source.expires_at, boundary)
         body: dict[str, Any] = {"access_token": token, "issued_token_type": _ACCESS, "token_type": "Bearer"}
         if self.says_lifetime:
             body["expires_in"] = int(source.expires_at - time.time())
@@ -222,7 +208,6 @@ class Google:
     def _generate(self, asked: Asked, account: str) -> Answer:
         # null is the same as no field at all in the JSON of Google's APIs, and google-auth uses it
         body = {key: value for key, value in json.loads(asked.body).items() if value is not None}
-        _held(body, GENERATE, api=True)
         caller = self._caller(asked)
         if account != ACCOUNT:
             raise api_error(404, "NOT_FOUND", "Not found; Gaia id not found for email " + account)
@@ -237,7 +222,6 @@ class Google:
         return Answer(200, {"accessToken": self.issue(ACCOUNT, body["scope"][0], seconds), "expireTime": end})
 
     def _create_key(self, asked: Asked, account: str) -> Answer:
-        _held(json.loads(asked.body), CREATE_KEY, api=True)
         self._manages(asked, account)
         key, key_id = rsa.generate_private_key(65537, 2048), secrets.token_hex(20)
         self.keys[key_id] = key.public_key()
@@ -320,12 +304,17 @@ def _posted(asked: Asked) -> dict[str, str]:
     return dict(parse_qsl(asked.body.decode(), strict_parsing=True))
 
 
-def _held(body: Any, schema: dict[str, Any], *, api: bool = False) -> None:
+def boundary_of(form: dict[str, str]) -> dict[str, Any]:
+    """The credential access boundary in the options of an exchange of tokens."""
+    # google-auth quotes the document once more than the form does.
+    boundary: dict[str, Any] = json.loads(unquote(form["options"]))["accessBoundary"]
+    return boundary
+
+
+def _held(body: Any, schema: dict[str, Any]) -> None:
     try:
         jsonschema.validate(body, schema)
     except jsonschema.ValidationError as error:
-        if api:
-            raise api_error(400, "INVALID_ARGUMENT", f"Invalid JSON payload: {error.message}") from error
         raise oauth_error("invalid_request", error.message) from error
 
 
@@ -337,6 +326,7 @@ def _issued(token: str, scope: str) -> Answer:
     return Answer(200, {**_body(token), "scope": scope})
 
 
+_APIS = ("storage.v1", "iam.v1", "iamcredentials.v1", "sts.v1")
 _ROUTES: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("POST", r"/token", Google._oauth),
     ("POST", r"/v1/token", Google._sts),
@@ -359,3 +349,4 @@ def running_google() -> Iterator[Google]:
     with serving(google.handle) as url:
         google.url = url
         yield google
+        google.documents.settle()

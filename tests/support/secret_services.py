@@ -1,6 +1,6 @@
-"""Google Secret Manager and Azure Key Vault of the tests' own; requests are held to the documented forms.
+"""Google Secret Manager and Azure Key Vault of the tests' own.
 
-https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets and
+The first is held to Google's discovery document (:mod:`google_documents`), the second to
 https://learn.microsoft.com/rest/api/keyvault/secrets.
 """
 
@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 import jsonschema
 import jwt
+from google_documents import Documents
 from google_services import Google
 from small_server import Answer, Asked, serving
 
@@ -34,12 +35,6 @@ def _object(required: list[str], **properties: Any) -> dict[str, Any]:
     }
 
 
-_SECRET = _object(
-    ["replication"],
-    replication=_object([], automatic={"type": "object"}, userManaged={"type": "object"}),
-    labels={"type": "object"},
-)
-_PAYLOAD = _object(["payload"], payload=_object(["data"], data=_TEXT, dataCrc32c=_TEXT))
 _SET = _object(["value"], value={"type": "string"}, contentType=_TEXT, tags={"type": "object"})
 
 
@@ -52,9 +47,13 @@ class SecretManager:
     project: str = "acme"
     secrets: dict[str, list[str | None]] = field(default_factory=dict)
     refuses: Answer | None = None
+    documents: Documents = field(default_factory=lambda: Documents(("secretmanager.v1",)), repr=False)
 
     def handle(self, asked: Asked) -> Answer:
         """The answer to one request."""
+        return self.documents.held(asked, self._answer)
+
+    def _answer(self, asked: Asked) -> Answer:
         if asked.headers.get("authorization", "").removeprefix("Bearer ") not in self.google.tokens:
             return _google_error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
         if self.refuses is not None:
@@ -85,7 +84,7 @@ class SecretManager:
 
     def _created(self, asked: Asked) -> Answer:
         name = asked.query["secretId"]
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", name) or not _valid(asked.body, _SECRET):
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", name):
             return _google_error(400, "INVALID_ARGUMENT", "Invalid JSON payload received.")
         if name in self.secrets:
             return _google_error(409, "ALREADY_EXISTS", f"Secret [{name}] already exists.")
@@ -93,8 +92,6 @@ class SecretManager:
         return Answer(200, {"name": f"projects/1/secrets/{name}"})
 
     def _added(self, asked: Asked, name: str) -> Answer:
-        if not _valid(asked.body, _PAYLOAD):
-            return _google_error(400, "INVALID_ARGUMENT", "Invalid JSON payload received.")
         data = base64.b64decode(json.loads(asked.body)["payload"]["data"], validate=True)
         self.secrets[name].append(data.decode())
         return Answer(200, {"name": f"projects/1/secrets/{name}/versions/{len(self.secrets[name])}"})
@@ -203,6 +200,7 @@ def running_secret_manager(google: Google) -> Iterator[SecretManager]:
     with serving(manager.handle) as url:
         manager.url = url
         yield manager
+        manager.documents.settle()
 
 
 @contextmanager

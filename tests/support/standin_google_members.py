@@ -10,6 +10,8 @@ from standin.resources import Resource
 from standin.values import Values
 from standin_google_calls import CONFLICT, OK, TRIES, ask, get, headers, one, url
 
+_LATEST = "options.requestedPolicyVersion=3"
+
 
 class _Member(Resource):
     """One member of one binding of a policy; the rest of the policy is left as it is."""
@@ -109,11 +111,11 @@ class AccountMember(_Member):
 
     of = "service_account_id"
     force_new = frozenset({"service_account_id", "role", "member", "condition"})
-    service = "IAM"
+    service, verb = "IAM", "POST"
 
     def _policy(self, api: Api, state: Values) -> Values | None:
-        path = f"{quote(state[self.of], safe='/@')}:getIamPolicy"
-        reply = api.ask("POST", url(self.service, path), {}, headers=headers(), expect=(200, 404))
+        path = f"{quote(state[self.of], safe='/@')}:getIamPolicy?{_LATEST}"
+        reply = api.ask(self.verb, url(self.service, path), headers=headers(), expect=(200, 404))
         return reply.body if reply.status == OK else None
 
     def _set(self, api: Api, state: Values, policy: Values) -> Values:
@@ -127,4 +129,4 @@ class KeyMember(AccountMember):
 
     of = "crypto_key_id"
     force_new = frozenset({"crypto_key_id", "role", "member", "condition"})
-    service = "KMS"
+    service, verb = "KMS", "GET"

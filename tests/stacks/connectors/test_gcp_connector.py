@@ -37,7 +37,8 @@ class Bucket:
 
     def __call__(self, method: str, path: str, **params: str) -> int:
         url = f"{self._google.url}{path}"
-        answer = requests.request(method, url, params=params, headers=self._headers, data=b"x", timeout=10)
+        data = b"x" if method == "POST" else None
+        answer = requests.request(method, url, params=params, headers=self._headers, data=data, timeout=10)
         return answer.status_code
 
 
