@@ -267,7 +267,10 @@ class Session:
         else:
             tail = "\n".join(stream.text[-_TAIL_LINES:])
             message = f"terraform {verb} failed with exit code {code}" + (f":\n{tail}" if tail else "")
-        return TerraformError(message, diagnostics=errors, log=str(log), hint=f"the whole log is {log}")
+        hint = f"the whole log is {log}"
+        if verb == "apply":  # of a destroy, too: both are an apply of a saved plan
+            hint = f"once the cause is mended, run the same command: it goes on from what is there; {hint}"
+        return TerraformError(message, diagnostics=errors, log=str(log), hint=hint)
 
     def _locked(self, refused: Diagnostic) -> LockedError:
         holder = holder_in(refused.detail)

@@ -6,6 +6,7 @@ provider anew, which takes seconds.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -167,6 +168,40 @@ def test_a_plan_whose_command_was_killed_is_waited_for(
         held.released.set()
         proxy.heal()
         ended(status)
+
+
+@pytest.mark.slow
+def test_a_provider_that_crashes_is_told_and_what_it_made_is_taken_into_the_state(
+    aws: World, cloud: Emulator, proxy: Proxy, watched: Watch
+) -> None:
+    """Terraform lives, writes its state, and knows nothing of the bucket whose maker is gone."""
+    stores = ("first", "second", "third")
+    held = Held(lambda request: request.creates_bucket)
+    proxy.after = held
+    apply = aws.start("apply", write(aws, cloud, proxy, *stores), "-y", "--no-verify")
+    wait_until(held.reached.is_set, "the bucket to be made")
+    for process in aws.processes():
+        if "terraform-provider-aws" in process.cmdline()[0]:
+            process.send_signal(signal.SIGKILL)
+    failed = ended(apply, 5)
+    held.released.set()
+    proxy.heal()
+    assert "killed" not in failed.err  # it was not Terraform that died
+    assert "acme-third" in cloud.buckets()
+    kept = json.loads(aws.terraform_state().read_text())["resources"]
+    known = [
+        instance["attributes"]["bucket"]
+        for resource in kept
+        if resource["type"] == "aws_s3_bucket"
+        for instance in resource["instances"]
+    ]
+    assert known == ["acme-first", "acme-second"]
+    assert aws.registered() == ["first", "second"]
+
+    rerun = aws.provision("apply", write(aws, cloud, proxy, *stores), "-y", "--no-verify")
+
+    assert "taken into the state: module.store_third.aws_s3_bucket.this[0] (acme-third)" in rerun.err
+    assert aws.registered() == sorted(stores)
 
 
 def test_no_secret_is_in_any_file_argument_or_output(

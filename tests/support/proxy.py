@@ -70,7 +70,7 @@ class Held:
     def __call__(self, request: Request) -> None:
         if self._which(request):
             self.reached.set()
-            self.released.wait(60)
+            self.released.wait(180)
 
 
 @contextmanager

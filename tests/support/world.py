@@ -17,7 +17,7 @@ import psutil
 
 # What a local store's shell script needs; nothing else of the machine is on the PATH of a test.
 _TOOLS = ("cat", "chmod", "env", "ls", "mkdir", "rm", "rmdir", "sh", "sleep")
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 
 
 class UnexpectedEndError(AssertionError):
@@ -197,7 +197,7 @@ def ended(process: subprocess.Popen[str], expect: int | None = 0) -> Done:
     return done
 
 
-def wait_until(holds: Callable[[], Any], what: str, seconds: float = 60) -> None:
+def wait_until(holds: Callable[[], Any], what: str, seconds: float = 180) -> None:
     """Wait for something that another process does."""
     deadline = time.monotonic() + seconds
     while not holds():
