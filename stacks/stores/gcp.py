@@ -90,6 +90,12 @@ class GCPArtifactStore(KeyedArtifactStore):
         }
         return {name: value for name, value in options.items() if value}
 
+    def forget_versions(self, path: PathType) -> int:
+        key = self._key(path)
+        with self._doing("delete old versions of", key):
+            below = f"{self._prefix}{key}/" if key else self._prefix
+            return gcp_clients.forget_versions(self._client.get(), below, self.WORKERS)
+
     def _translate(self, error: Exception, operation: str, path: str) -> Exception | None:
         grant = f"Grant the identity in use roles/storage.objectUser on the bucket {self.bucket}."
         place = sdk_errors.Place(self.name or self.path, self.bucket, "bucket", operation, path, grant)

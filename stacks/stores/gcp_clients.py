@@ -11,6 +11,7 @@ from typing import Any
 from stacks.credentials import CachedCredentials, GcpToken
 from stacks.errors import MissingExtraError
 from stacks.stores import fast
+from stacks.stores.parallel import run_all
 
 GOOGLE = "https://storage.googleapis.com"
 
@@ -106,3 +107,29 @@ def _widen_pool(client: Any) -> None:
 
     for scheme in ("https://", "http://"):
         client._http.mount(scheme, Adapter(pool_connections=4, pool_maxsize=64))  # noqa: SLF001 - no public way
+
+
+def forget_versions(bucket: Any, prefix: str, workers: int) -> int:
+    """Delete all versions of the objects below ``prefix`` that have been deleted; how many."""
+    versions = list(
+        bucket.client.list_blobs(
+            bucket,
+            prefix=prefix,
+            versions="true",  # as the API documents it; a bool would be sent as "True"
+            fields="items(name,generation,timeDeleted),nextPageToken",
+            retry=patience(),
+        )
+    )
+    present = {version.name for version in versions if version.time_deleted is None}
+    doomed = [version for version in versions if version.name not in present]
+
+    def forget(version: Any) -> None:
+        from google.api_core import exceptions
+
+        try:
+            version.delete(retry=patience())  # of that generation: the listing has set it
+        except exceptions.NotFound:
+            return  # what is gone already is what was asked for
+
+    run_all(forget, doomed, workers=workers)
+    return len(doomed)
