@@ -101,7 +101,8 @@ class Engine:
                 from provisioner.bundle import seal  # brings tar, zip and cryptography
 
                 bundle = seal(work, outcome, summary, operation)
-            return Result(summary, outcome.changes, done=False, bundle=bundle)
+            changed = outcome.changes or bool(summary.registered)
+            return Result(summary, changed, done=False, bundle=bundle)
 
     def apply(self, loaded: LoadedManifest, *, confirm: Confirm = agree, verify: bool = True) -> Result:
         """Make the world as the manifest says, register it, and prove that it can be used."""
@@ -147,13 +148,16 @@ class Engine:
         summary = gate.allowed(work.summarise(outcome))
         guards.refuse_data_loss(work, outcome)
         before = work.applied_manifest()
+        changed = outcome.changes or bool(summary.registered)
+        if changed and not confirm(summary):
+            return Result(summary, changed=True, done=False)
         if not outcome.changes:
             minting.mint_missing(work, before, work.known_outputs())
             work.register(work.known_outputs(), outcome)
             work.keep_manifest()
-            return Result(summary, changed=False, done=True)
-        if not confirm(summary):
-            return Result(summary, changed=True, done=False)
+            # What is registered anew is proven as what was made anew is: a class may be one it may not use.
+            probes = prove(work, work.known_outputs()) if changed and verify else ()
+            return Result(summary, changed=changed, done=True, probes=probes)
         guards.refuse_what_may_not_end(work)
         guards.discard_what_leaves_the_manifest(work, outcome)
         outputs = work.apply("apply", outcome)

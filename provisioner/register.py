@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,6 +99,52 @@ def _same(before: State, after: State, name: str) -> bool:
         return False
     new = replace(after.deployments[name], applied_at=old.applied_at)
     return replace(after, deployments={**after.deployments, name: new}) == before
+
+
+@dataclass(frozen=True, slots=True)
+class Reregistered:
+    """A component that is registered already, as it is and as an apply would register it."""
+
+    kind: str
+    name: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+def reregistered(state: State, manifest: Manifest, outputs: Mapping[str, Any]) -> Iterator[Reregistered]:
+    """What of the registered components is not as ``manifest`` says, if Terraform's outputs stay the same.
+
+    Where something lies is Terraform's to say: of that, and of components it has no outputs of yet, nothing
+    is told.
+    """
+    for store in manifest.artifact_stores:
+        with suppress(UpstreamError):
+            after = _store(manifest, store, outputs)
+            yield from _differing(manifest, "artifact store", state.artifact_stores.get(store.name), after)
+    for connector in manifest.connectors:
+        with suppress(UpstreamError):
+            new = _connector(manifest, connector, outputs)
+            yield from _differing(manifest, "connector", state.connectors.get(connector.name), new)
+    spec = manifest.stack
+    stack = StackRecord(manifest.name, spec.artifact_store, spec.orchestrator)
+    yield from _differing(manifest, "stack", state.stacks.get(manifest.name), stack)
+
+
+_Record = ArtifactStoreRecord | ConnectorRecord | StackRecord
+_PLACES = frozenset({"name", "path", "resource_id", "deployment"})
+
+
+def _differing(manifest: Manifest, kind: str, old: _Record | None, new: _Record) -> Iterator[Reregistered]:
+    if old is None or old.deployment != manifest.name:
+        return
+    names = [item.name for item in fields(new) if item.name not in _PLACES]
+    # As the state file holds them: there, a tuple is a list.
+    before, after = (
+        json.loads(json.dumps({name: getattr(record, name) for name in names}, default=dict))
+        for record in (old, new)
+    )
+    if before != after:
+        yield Reregistered(kind, new.name, before, after)
 
 
 @contextmanager

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from provisioner.catalog import PROVIDERS
 from provisioner.manifest import Manifest
+from provisioner.register import Reregistered
 from provisioner.terraform.session import PlanOutcome
 from provisioner.terraform.stream import MASKED, Change
 
@@ -104,6 +105,8 @@ class Summary:
     """When this stack was first found drifted, of the times that somebody looked; ISO 8601, UTC."""
     drift_last_clean: str | None = None
     """When it was last known to be as applied: the last clean look, or the last apply."""
+    registered: tuple[ResourceChange, ...] = ()
+    """What is registered with other settings than now: components, and nothing of the cloud."""
 
     @property
     def denied(self) -> bool:
@@ -136,10 +139,12 @@ def summarise(
     deviations: Sequence[str] = (),
     emptied: Sequence[str] = (),
     dangers: Sequence[Danger] = (),
+    reregistered: Iterable[Reregistered] = (),
 ) -> Summary:
     """The summary of a plan. ``details`` is what ``show -json`` says of it, where it was asked."""
     details = details or {}
     planned = tuple(_resources(outcome.stream.planned, details.get("resource_changes", ()), names))
+    registered = tuple(_registered(item) for item in reregistered)
     changes, drift = ((), planned) if operation == "drift" else (planned, ())
     return Summary(
         stack=manifest.name,
@@ -154,9 +159,15 @@ def summarise(
         emptied=tuple(emptied),
         grants=tuple(_grants(manifest)) if operation == "apply" and changes else (),
         missing_protections=tuple(PROVIDERS[manifest.provider].missing_protections(manifest)),
-        outputs_change=outcome.changes and not planned,
+        outputs_change=(outcome.changes or bool(registered)) and not planned,
         dangers=tuple(dangers),
+        registered=registered,
     )
+
+
+def _registered(item: Reregistered) -> ResourceChange:
+    attributes = _compare("", item.before, item.after, (None, None))
+    return ResourceChange("", item.kind, item.name, "what is registered", "update", None, tuple(attributes))
 
 
 def split_address(address: str) -> tuple[str, str, str]:

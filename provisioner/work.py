@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
@@ -136,7 +136,25 @@ class Work:
             if operation != "drift"
             else ()
         )
-        return summarise(self.manifest, account, outcome, details, names=names, dangers=risky, **facts)
+        return summarise(
+            self.manifest,
+            account,
+            outcome,
+            details,
+            names=names,
+            dangers=risky,
+            reregistered=self._reregistered() if operation == "apply" else (),
+            **facts,
+        )
+
+    def _reregistered(self) -> Iterable[register.Reregistered]:
+        """What an apply would register with other settings than now, whether or not the cloud changes."""
+        if self.manifest.name not in self.state.deployments:
+            return ()
+        outputs = self.workspace.read_json(self.workspace.outputs)
+        return register.reregistered(
+            self.state, self.manifest, self.session.outputs() if outputs is None else outputs
+        )
 
     def _known_components(self) -> frozenset[str]:
         """The stores and connectors that the state holds something of."""

@@ -95,7 +95,7 @@ def _visible(value: Any) -> Any:
 
 def _plan_item(manifest: Manifest, summary: Summary, anchor: str, *, alone: bool) -> dict[str, Any]:
     drift = summary.operation == "drift"
-    changes = summary.drift if drift else summary.changes
+    changes = summary.drift if drift else (*summary.changes, *summary.registered)
     return {
         "name": summary.stack,
         "anchor": anchor,

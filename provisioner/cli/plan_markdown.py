@@ -196,6 +196,9 @@ def _emptied(summary: Summary) -> Iterator[Danger]:
 
 
 def _nothing(summary: Summary) -> str:
+    """The sentence where the cloud stays, or is, as it should be."""
+    if summary.changes or summary.drifted:
+        return ""
     if summary.operation == "drift":
         return "No drift: everything is as it was applied."
     if summary.outputs_change:
@@ -205,7 +208,7 @@ def _nothing(summary: Summary) -> str:
 
 def _lines(summary: Summary) -> Iterator[str]:
     yield from (f"! {_visible(text)}" for text in summary.deviations)
-    changes = summary.drift if summary.operation == "drift" else summary.changes
+    changes = summary.drift if summary.operation == "drift" else (*summary.changes, *summary.registered)
     ordered = sorted(changes, key=lambda change: (change.kind, change.component, change.resource))
     for (kind, component), group in groupby(ordered, key=lambda change: (change.kind, change.component)):
         yield f"  {kind} {component}" if kind else "  the stack itself"

@@ -44,11 +44,12 @@ def plan_text(summary: Summary) -> str:
     if summary.operation == "drift":
         lines += _drift_lines(summary)
     elif summary.changes:
-        lines += _change_lines(summary.changes)
+        lines += _change_lines((*summary.changes, *summary.registered))
         lines += _notes(summary)
         lines += ["", f"Plan: {counts_text(summary)}."]
     elif summary.outputs_change:
         lines.append("Only what is registered changes; nothing in the cloud does.")
+        lines += _change_lines(summary.registered)
     else:
         lines.append("No changes: everything is as the manifest says.")
     lines += _finding_lines(summary)

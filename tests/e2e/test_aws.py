@@ -7,6 +7,8 @@ provider anew, which takes seconds.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +223,35 @@ def test_nothing_changes_the_second_time(aws: World, cloud: Emulator) -> None:
 
     assert "No changes: everything is as the manifest says." in again.out
     assert aws.state() == before
+
+
+WRITING = """
+from stacks import Client
+
+store = Client().get_artifact_store("plain")
+store.write_bytes(f"{store.path}/model.bin", b"artifact")
+"""
+
+
+def test_another_storage_class_is_registered_and_changes_nothing_in_the_cloud(
+    aws: World, cloud: Emulator
+) -> None:
+    """S3's buckets have none: each write says it."""
+    other = "--set=artifact_stores.plain.storage_class=standard_ia"
+
+    planned = aws.provision("plan", changed(aws, cloud), other, "--detailed-exitcode", expect=2)
+    applied = aws.provision("apply", changed(aws, cloud), other, "-y")
+
+    assert "Only what is registered changes; nothing in the cloud does." in planned.out
+    assert 'config.s3_additional_kwargs.StorageClass: null → "STANDARD_IA"' in planned.out
+    assert "plain: put, get, list and delete work" in applied.said
+    assert "The stack is registered" in applied.out
+    program = [sys.executable, "-c", WRITING]
+    subprocess.run(program, env=aws.environment, check=True, timeout=60)
+    s3, place = cloud.client("s3"), {"Bucket": bucket_of(aws, "plain"), "Key": "model.bin"}
+    written = s3.head_object(**place)
+    assert written["StorageClass"] == "STANDARD_IA"
+    s3.delete_object(**place, VersionId=written["VersionId"])
 
 
 def test_drift_says_what_somebody_changed_behind_our_back(aws: World, cloud: Emulator) -> None:
