@@ -93,7 +93,8 @@ class Lifecycle(_Part):
     )
     archive_after_days: fields.Days = Field(
         default=None,
-        description="Days until objects move to cheaper storage that is still read at once.",
+        description="Days until objects move to cheaper storage that is still read at once (aws: GLACIER_IR, "
+        "gcp: COLDLINE, azure: Cold); not with a storage_class from which they would go nowhere.",
         examples=[365],
     )
 
@@ -152,7 +153,11 @@ class ArtifactStore(_Part):
         examples=[{"noncurrent_days": 90, "abort_multipart_days": 7, "archive_after_days": 365}],
     )
     storage_class: fields.Word = Field(
-        default="standard", description="Storage class of new objects.", examples=["standard"]
+        default="standard",
+        description="Storage class of new objects, one that is read at once. aws: standard, "
+        "intelligent_tiering, standard_ia, onezone_ia, glacier_ir, said by every write; gcp: standard, "
+        "nearline, coldline, archive; azure: standard (Hot), cool, cold, the access tier of the account.",
+        examples=["standard"],
     )
     protect: fields.Flag = Field(
         default=True, description="While true, destroy refuses to touch this store.", examples=[True]
