@@ -162,14 +162,17 @@ def test_from_the_manifest_to_artifacts_and_back(azure: Azure) -> None:
     )
     assert (done.returncode, done.stdout.strip()) == (0, "['a.bin']"), done.stderr
 
-    changed = azure.manifest(versioning=False, lifecycle={"noncurrent_days": 30})
+    assert azure.account["properties"]["accessTier"] == "Hot"
+    changed = azure.manifest(versioning=False, lifecycle={"noncurrent_days": 30}, storage_class="cold")
     world.provision("apply", changed, "-y", "--no-verify")
+    assert azure.account["properties"]["accessTier"] == "Cold"
     (service,) = management.of_type("blobServices")
     assert service["properties"]["isVersioningEnabled"] is False
     assert "daysAfterCreationGreaterThan" in json.dumps(management.of_type("managementPolicies"))
 
     azure.account["properties"]["allowBlobPublicAccess"] = True
     azure.account["properties"]["minimumTlsVersion"] = "TLS1_0"
+    azure.account["properties"]["accessTier"] = "Hot"
     azure.account["tags"]["added"] = "x"
     service["properties"]["deleteRetentionPolicy"]["days"] = 1
     (container,) = management.of_type("containers")
@@ -181,6 +184,7 @@ def test_from_the_manifest_to_artifacts_and_back(azure: Azure) -> None:
     for how in ((), ("--fast",)):
         drifted = world.provision("drift", changed, *how, expect=2)
         assert "allow_nested_items_to_be_public" in drifted.said
+        assert 'access_tier: is "Hot", was applied as "Cold"' in drifted.said
     assert told(world, changed, "--fast") == told(world, changed)
     world.provision("apply", changed, "-y")
     assert azure.account["properties"]["allowBlobPublicAccess"] is False

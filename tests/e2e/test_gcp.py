@@ -230,7 +230,7 @@ def test_a_connector_may_do_what_is_listed_and_a_dozen_other_things_not(project:
 
 
 def test_a_change_is_an_update_in_place(gcp: World, project: Project) -> None:
-    changed = {**PLAIN, "lifecycle": {"noncurrent_days": 7}, "versioning": False}
+    changed = {**PLAIN, "lifecycle": {"noncurrent_days": 7}, "versioning": False, "storage_class": "coldline"}
 
     planned = gcp.provision("plan", whole(gcp, changed, KEPT, ADOPTED))
     assert "1 to change" in planned.out
@@ -241,6 +241,7 @@ def test_a_change_is_an_update_in_place(gcp: World, project: Project) -> None:
     bucket = project.buckets[PLAIN_BUCKET]
     assert bucket["lifecycle"]["rule"][0]["condition"]["daysSinceNoncurrentTime"] == 7
     assert bucket["versioning"] == {"enabled": False}
+    assert bucket["storageClass"] == "COLDLINE"
     assert bucket["labels"]["team"] == "ops"
     gcp.provision("apply", whole(gcp), "-y", "--no-verify")
     assert project.buckets[PLAIN_BUCKET]["versioning"] == {"enabled": True}
