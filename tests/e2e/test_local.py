@@ -64,6 +64,25 @@ def test_nothing_is_written_twice_when_nothing_changes(world: World) -> None:
     assert world.state() == before
 
 
+def test_what_is_only_registered_is_a_change_too(world: World) -> None:
+    """Planned as one, asked about, carried out and proven, from a bundle as well; and then it is none."""
+    stores = ({"name": "main"}, {"name": "second"})
+    world.provision("apply", local(world, *stores), "-y")
+    other = local(world, *stores, stack={"artifact_store": "second"})
+    bundle = world.folder / "demo.bundle"
+
+    planned = world.provision("plan", other, "--detailed-exitcode", "--out", bundle, expect=2)
+    assert "Only what is registered changes; nothing in the cloud does." in planned.out
+    assert 'artifact_store: "main" → "second"' in planned.out
+    assert "needs a confirmation" in world.provision("apply", other, expect=3).err
+    assert world.state()["stacks"][0]["artifact_store"] == "main"
+
+    applied = world.provision("apply", "--plan", bundle, "-y")
+    assert "verified second: put, get, list and delete work" in applied.err
+    assert world.state()["stacks"][0]["artifact_store"] == "second"
+    assert world.provision("plan", other, "--detailed-exitcode").code == 0
+
+
 def test_a_second_store_leaves_the_first_alone(world: World) -> None:
     world.provision("apply", local(world), "-y")
     (directory(world) / "kept.txt").write_text("kept")
