@@ -293,7 +293,7 @@ class S3ArtifactStore(KeyedArtifactStore):
                 mode = "create"
             elif condition.etag is not None:
                 mode = {"e_tag": bare_etag(condition.etag)}
-            sent = clients.obstore.put(clients.fast_put, full, content, mode=mode, use_multipart=False)
+            sent = clients.obstore.put(clients.fast_put, full, content, mode=mode, **clients.fast_options)
             etag: str | None = sent["e_tag"]
             return etag
 

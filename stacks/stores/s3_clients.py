@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import encodings.idna  # noqa: F401 - socket would load it with the first connection, in the middle of a fork
 import os
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -66,16 +67,28 @@ class S3Clients:
         self.wire = _make_wire(settings, credentials)
         self.fast: S3Store | None = None
         self.fast_put: S3Store | None = None
+        self.fast_copy: S3Store | None = None
+        self.fast_options: dict[str, Any] = {"use_multipart": False}
         if settings.fast_reads and forks.obstore_is_usable():
             self.obstore = _import_obstore()
             self.fast = _make_fast(self.obstore, bucket, settings, self.sdk, credentials)
-            self.fast_put = self.fast if settings.fast_writes else None
+            classed = settings.additional.get("StorageClass")
+            if settings.fast_writes and not classed:
+                self.fast_put = self.fast_copy = self.fast
+            elif settings.fast_writes and _says_classes(self.obstore):  # but not of a copy
+                self.fast_put = self.fast
+                self.fast_options["attributes"] = {"Storage-Class": classed}
             forks.keep_in_children(self)
 
     def additional_for(self, operation: str, additional: dict[str, Any]) -> dict[str, Any]:
         """Those of ``s3_additional_kwargs`` that an operation knows."""
         members = self.sdk.meta.service_model.operation_model(operation).input_shape.members
         return {name: value for name, value in additional.items() if name in members}
+
+
+def _says_classes(obstore: Any) -> bool:
+    """Whether it knows the attribute Storage-Class; earlier ones took it for the name of some metadata."""
+    return tuple(int(number) for number in re.findall(r"\d+", obstore.__version__)[:2]) >= (0, 12)
 
 
 def _import_obstore() -> Any:
@@ -240,4 +253,4 @@ def _encryption(settings: S3Settings) -> dict[str, Any]:
         "BucketKeyEnabled": "sse_bucket_key_enabled",
     }
     additional = settings.additional if settings.fast_writes else {}
-    return {names[name]: value for name, value in additional.items()}
+    return {names[name]: value for name, value in additional.items() if name in names}

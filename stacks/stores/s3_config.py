@@ -23,7 +23,7 @@ _CLIENT_MIRRORED = {"endpoint_url", "region_name", "verify", "use_ssl", *_KEYS}
 _CONFIG_MIRRORED = {"connect_timeout", "read_timeout", "retries", "s3", "signature_version"}
 _CONFIG_HARMLESS = {"max_pool_connections", "parameter_validation", "tcp_keepalive", "user_agent_extra"}
 _CONFIG_HARMLESS |= {"request_checksum_calculation", "response_checksum_validation", "user_agent"}
-_WRITE_MIRRORED = {"ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled"}
+_WRITE_MIRRORED = {"ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled", "StorageClass"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ def copy_object(
     place = {"Bucket": bucket, "Key": source}
 
     def copy_at_once(clients: S3Clients) -> None:
-        if clients.fast_put is not None and not ODD_FOR_OBSTORE.search(source + target):
-            clients.obstore.copy(clients.fast_put, source, target)
+        if clients.fast_copy is not None and not ODD_FOR_OBSTORE.search(source + target):
+            clients.obstore.copy(clients.fast_copy, source, target)
             return
         extra = clients.additional_for("CopyObject", additional) if additional else {}
         clients.sdk.copy_object(Bucket=bucket, Key=target, CopySource=place, **extra)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import obstore
 import pytest
 from contract_rigs import S3Rig
 
@@ -13,6 +14,7 @@ from provisioner.catalog import PROVIDERS
 from stacks.migration import migrate
 from stacks.stores.base import BaseArtifactStore
 from stacks.stores.local import LocalArtifactStore
+from stacks.stores.s3 import S3ArtifactStore
 
 MIB = 1024 * 1024
 CLASSES = [name for name in PROVIDERS["aws"].storage_classes if name != "standard"]
@@ -106,6 +108,21 @@ def test_what_is_migrated_has_it_too(moto: S3Rig, tmp_path: Path) -> None:
     store, prefix = moto.fresh(s3_additional_kwargs={"StorageClass": "ONEZONE_IA"})
     assert migrate(source, store).copied == 2
     assert classes(moto, prefix) == {"small": "ONEZONE_IA", "large": "ONEZONE_IA"}
+
+
+@pytest.mark.parametrize(("version", "fast"), [("0.8.2", False), ("0.12.1", True), ("1.0.0b1", True)])
+def test_the_fast_client_writes_it_where_it_knows_how(
+    moto: S3Rig, version: str, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Earlier ones would take it for metadata, and say nothing."""
+    monkeypatch.setattr(obstore, "__version__", version)
+    store, prefix = moto.fresh(s3_additional_kwargs={"StorageClass": "STANDARD_IA"})
+    assert isinstance(store, S3ArtifactStore)
+    small(store)
+    assert (store._clients().fast_put is not None) == fast
+    assert store._clients().fast is not None
+    found = moto.outside.client.head_object(Bucket=moto.bucket, Key=f"{prefix}/file")
+    assert (found["StorageClass"], found["Metadata"]) == ("STANDARD_IA", {})
 
 
 def test_without_one_it_is_the_standard_of_s3(moto: S3Rig) -> None:
