@@ -77,6 +77,7 @@ def planner(tmp_path_factory: pytest.TempPathFactory, terraform: Path) -> Iterat
         rig.init()
         rig.variables({"subscription_id": SUBSCRIPTION, "principal": PRINCIPAL})
         yield rig
+    azure.published.settle()
 
 
 @pytest.fixture(scope="module")

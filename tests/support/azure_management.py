@@ -1,8 +1,8 @@
 """Azure's management, as far as a stack goes: a server of the tests' own that keeps what it is given.
 
-Bodies about storage are held to the models of azure-mgmt-storage, which Microsoft generates from the
-published interface; the others to https://learn.microsoft.com/rest/api/. Containers are made in Azurite, so
-that what is managed here is what programs then read and write.
+What is asked and what is answered is held to the models that Microsoft generates from the published interface
+(:mod:`microsoft_models`), Microsoft Graph to https://learn.microsoft.com/graph/api/. Containers are made in
+Azurite, so that what is managed here is what programs then read and write.
 """
 
 from __future__ import annotations
@@ -11,19 +11,16 @@ import json
 import re
 import secrets
 import threading
-import typing
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import azure.mgmt.storage.models as storage_models
-import jsonschema
+from microsoft_models import Published
 from microsoft_services import CLIENT, TENANT, Azurite, Entra
 from small_server import Answer, Asked, serving
 
@@ -37,92 +34,6 @@ _ROLES = {
 }
 """Built-in roles: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles."""
 
-_TEXT = {"type": "string", "minLength": 1}
-_TAGS = {"type": "object", "maxProperties": 50, "additionalProperties": {"type": "string", "maxLength": 256}}
-_ID = {"type": "string", "pattern": "^/subscriptions/[0-9a-f-]{36}/"}
-
-
-def _shape(required: list[str], **properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": required,
-        "additionalProperties": False,
-        "properties": properties,
-    }
-
-
-_SHAPES: dict[str, dict[str, Any]] = {
-    "resourceGroups": _shape(["location"], location=_TEXT, tags=_TAGS, managedBy=_TEXT),
-    "userAssignedIdentities": _shape(["location"], location=_TEXT, tags=_TAGS, properties={"type": "object"}),
-    "roleAssignments": _shape(
-        ["properties"],
-        properties=_shape(
-            ["roleDefinitionId", "principalId"],
-            roleDefinitionId={"type": "string", "pattern": "/roleDefinitions/[0-9a-f-]{36}$"},
-            principalId={"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"},
-            principalType={"enum": ["User", "Group", "ServicePrincipal", "ForeignGroup", "Device"]},
-            description=_TEXT,
-            condition=_TEXT,
-            conditionVersion={"enum": ["2.0"]},
-        ),
-    ),
-    "workspaces": _shape(
-        ["location"],
-        location=_TEXT,
-        tags=_TAGS,
-        properties=_shape(
-            [],
-            sku=_shape(["name"], name={"enum": ["PerGB2018", "CapacityReservation", "Free"]}),
-            retentionInDays={"type": "integer", "minimum": 30, "maximum": 730},
-        ),
-    ),
-}
-_MODELS = {
-    "storageAccounts": storage_models.StorageAccountCreateParameters,
-    "blobServices": storage_models.BlobServiceProperties,
-    "containers": storage_models.BlobContainer,
-    "managementPolicies": storage_models.ManagementPolicy,
-}
-
-
-def unfit(model: Any, value: Any, where: str = "") -> Iterator[str]:
-    """What of a body the SDK's own model of it does not know, or knows otherwise."""
-    origin = typing.get_origin(model)
-    if origin is typing.Union:
-        yield from _unfit_choice(typing.get_args(model), value, where)
-    elif origin is list:
-        (inner,) = typing.get_args(model)
-        for number, item in enumerate(value if isinstance(value, list) else ["no list"]):
-            yield from unfit(inner, item, f"{where}[{number}]")
-    elif _is_model(model):
-        yield from _unfit_members(model, value, where)
-    elif not isinstance(value, {float: (float, int), datetime: str}.get(model, origin or model)):
-        yield f"{where} is {value!r}"
-
-
-def _unfit_choice(choices: tuple[Any, ...], value: Any, where: str) -> Iterator[str]:
-    kinds = [choice for choice in choices if choice is not type(None)]
-    enum = next((one for one in kinds if isinstance(one, type) and issubclass(one, Enum)), None)
-    if enum is None:
-        yield from unfit(kinds[0], value, where) if value is not None else ()
-    elif not set(str(value).split(", ")) <= {item.value for item in enum}:
-        yield f"{where} is {value!r}"  # what bypasses the network's rules is a list in a text
-
-
-def _unfit_members(model: Any, value: dict[str, Any], where: str) -> Iterator[str]:
-    hints = typing.get_type_hints(model, localns={"_models": storage_models})
-    model.__new__(model)  # only then does it know how its fields are called in a body
-    known = {rest._rest_name: hints[name] for name, rest in model._attr_to_rest_field.items()}
-    for name, item in value.items():
-        if name in known:
-            yield from unfit(known[name], item, f"{where}.{name}")
-        else:
-            yield f"{where}.{name} is not known"
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, storage_models.Sku.__mro__[1])
-
 
 @dataclass
 class Subscription:
@@ -134,6 +45,7 @@ class Subscription:
     things: dict[str, dict[str, Any]] = field(default_factory=dict)
     passwords: dict[str, dict[str, Any]] = field(default_factory=dict)  # keyId to the password
     asked: list[str] = field(default_factory=list)
+    published: Published = field(default_factory=Published, repr=False)
     answers_late: str = ""  # once one of this type is made, the answer waits for `go`
     reached: threading.Event = field(default_factory=threading.Event)
     go: threading.Event = field(default_factory=threading.Event)
@@ -165,7 +77,7 @@ class Subscription:
             return Answer(200, {"value": [{"subscriptionId": SUBSCRIPTION}]})
         if not path.startswith(f"/subscriptions/{SUBSCRIPTION}"):
             return _error(404, "SubscriptionNotFound")
-        return self._managed(asked, path, body)
+        return self.published.held(asked, body, lambda: self._managed(asked, path, body))
 
     def _managed(self, asked: Asked, path: str, body: dict[str, Any]) -> Answer:
         if asked.method == "GET" and "roleDefinitions" in path:
@@ -235,9 +147,6 @@ class Subscription:
 
     def _put(self, path: str, body: dict[str, Any]) -> Answer:
         kind, name = path.split("/")[-2:]
-        wrong = _problem(kind, body)
-        if wrong is not None:
-            return _error(400, "InvalidRequestContent", wrong)
         parent = self._parent(path, kind)
         if parent is not None and parent.lower() not in self.things:
             return _error(404, "ParentResourceNotFound", parent)
@@ -347,18 +256,6 @@ class Subscription:
         return _error(400, "Request_BadRequest")
 
 
-def _problem(kind: str, body: dict[str, Any]) -> str | None:
-    """Why the published interface would not take a body."""
-    model = _MODELS.get(kind)
-    if model is not None:
-        return "; ".join(unfit(model, body)) or None
-    try:
-        jsonschema.validate(body, _SHAPES.get(kind, {}))
-    except jsonschema.ValidationError as error:
-        return f"{error.json_path}: {error.message}"
-    return None
-
-
 def _assigned(path: str, body: dict[str, Any]) -> dict[str, Any]:
     scope = path.partition("/providers/Microsoft.Authorization/")[0]
     return {**body, "properties": {**body["properties"], "scope": scope}}
@@ -395,3 +292,4 @@ def managing(azurite: Azurite, certificate: Path, entra: Entra | None = None) ->
     with serving(subscription.handle, certificate) as url:
         subscription.url = url
         yield subscription
+        subscription.published.settle()

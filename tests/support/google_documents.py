@@ -263,7 +263,11 @@ def _object(told: Body, sent_to: str | None, verb: str) -> Body:
 
 
 def _or_null(form: Body) -> Body:
-    return {"anyOf": [form, {"type": "null"}]}
+    if "type" not in form:  # a reference, or anything at all
+        return {"anyOf": [form, {"type": "null"}]} if form else form
+    kinds = form["type"] if isinstance(form["type"], list) else [form["type"]]
+    allowed = {"enum": [*form["enum"], None]} if "enum" in form else {}
+    return {**form, "type": [*kinds, "null"], **allowed}  # what else is said is said of other types
 
 
 def _is_required(told: Body, sent_to: str, verb: str) -> bool:
@@ -319,5 +323,5 @@ def _sent(asked: Asked) -> Any:
     if asked.query.get("uploadType") == "multipart":  # an object's description before its bytes
         head = f"Content-Type: {kind}\r\n\r\n".encode()
         parts = email.parser.BytesParser().parsebytes(head + asked.body).get_payload()
-        return json.loads(parts[0].get_payload(decode=True))  # type: ignore[index,union-attr] # it has parts
+        return json.loads(parts[0].get_payload(decode=True))  # type: ignore[arg-type,index,union-attr] # it has parts
     return json.loads(asked.body)

@@ -1,8 +1,7 @@
 """Azure's management and Microsoft Graph, as far as keys go: a server of the tests' own.
 
-Answers have the documented form of
-https://learn.microsoft.com/rest/api/storagerp/storage-accounts/regenerate-key and
-https://learn.microsoft.com/graph/api/application-addpassword.
+Both bodies of the management are held to Microsoft's models (:mod:`microsoft_models`); Graph answers as
+https://learn.microsoft.com/graph/api/application-addpassword says.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
+from microsoft_models import Published
 from microsoft_services import ACCOUNT, CLIENT, Entra
 from small_server import Answer, Asked
 
@@ -33,6 +33,7 @@ class Microsoft:
     allows: bool = True
     url: str = ""
     asked: list[str] = field(default_factory=list)
+    published: Published = field(default_factory=Published, repr=False)
 
     def handle(self, asked: Asked) -> Answer:
         """The answer to one request."""
@@ -44,9 +45,15 @@ class Microsoft:
             return _error(401, "InvalidAuthenticationTokenAudience")
         if not self.allows:
             return _error(403, "Authorization_RequestDenied" if graph else "AuthorizationFailed")
+        body = json.loads(asked.body or b"{}")
+        if graph or asked.path == "/subscriptions":
+            return self._routed(asked, body)
+        return self.published.held(asked, body, lambda: self._routed(asked, body))
+
+    def _routed(self, asked: Asked, body: Any) -> Answer:
         for pattern, route in _ROUTES:
             if re.fullmatch(pattern, f"{asked.method} {asked.path}"):
-                return route(self, json.loads(asked.body or b"{}"))
+                return route(self, body)
         return _error(404, "ResourceNotFound")
 
     def _subscriptions(self, _body: Any) -> Answer:
@@ -58,7 +65,7 @@ class Microsoft:
 
     def _list_keys(self, _body: Any) -> Answer:
         listed = [
-            {"keyName": name, "value": value, "permissions": "FULL"} for name, value in self.keys.items()
+            {"keyName": name, "value": value, "permissions": "Full"} for name, value in self.keys.items()
         ]
         return Answer(200, {"keys": listed})
 

@@ -138,6 +138,7 @@ def microsoft(
     with serving(made.handle, _certificate[1]) as url:
         made.url = url
         yield made
+        made.published.settle()
 
 
 def by_key(azurite: Azurite, url: str) -> tuple[ConnectorRecord, Vault]:
