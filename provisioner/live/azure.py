@@ -261,6 +261,7 @@ def _seen(
         (
             "shared keys are off" if properties.get("allowSharedKeyAccess") is False else "shared keys WORK",
             f"TLS from {properties.get('minimumTlsVersion', 'TLS1_0')}",
+            f"new blobs are {properties.get('accessTier', 'Hot')}",
             "the container is private" if public == "None" else f"the container is PUBLIC ({public})",
         ),
     )

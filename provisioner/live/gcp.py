@@ -220,6 +220,7 @@ def look(bucket: str, given: Mapping[str, str]) -> Seen:
     closed = access.public_access_prevention == "enforced"
     settings = (
         f"versioning is {'enabled' if found.versioning_enabled else 'off'}",
+        f"new objects are {found.storage_class}",
         f"uniform access is {'on' if access.uniform_bucket_level_access_enabled else 'OFF'}",
         "public access is prevented" if closed else "public access is NOT prevented",
     )
