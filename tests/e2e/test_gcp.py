@@ -258,7 +258,14 @@ def told(gcp: World, manifest: Path, *options: str) -> dict[str, Any]:
 
 def test_a_stranger_who_may_use_an_identity_is_told(gcp: World, project: Project) -> None:
     bindings = project.policies[email("sharing")]["bindings"]
-    bindings.append({"role": "roles/iam.serviceAccountTokenCreator", "members": ["user:eve@example.com"]})
+    until = {"title": "for-now", "expression": "request.time < timestamp('2099-01-01T00:00:00Z')"}
+    bindings.append(
+        {
+            "role": "roles/iam.serviceAccountTokenCreator",
+            "members": ["user:eve@example.com"],
+            "condition": until,  # of which, and of whose role, only policies of version 3 tell
+        }
+    )
     out = gcp.provision("drift", whole(gcp), "--fast", expect=2).out
     bindings.pop()
     assert f"user:eve@example.com has roles/iam.serviceAccountTokenCreator on {email('sharing')}" in out
