@@ -34,6 +34,11 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # five, the default, are few for a client that asks for much at once
+
+
 @contextmanager
 def serving(handle: Callable[[Asked], Answer], certificate: Path | None = None) -> Iterator[str]:
     """Serves until the block ends; gives the URL. ``certificate`` holds key and certificate for TLS."""
@@ -63,8 +68,7 @@ def serving(handle: Callable[[Asked], Answer], certificate: Path | None = None) 
         def log_message(self, *args: object) -> None:
             """Quiet: the test's own handler knows what was asked."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     if certificate is not None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate)
