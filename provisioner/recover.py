@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from provisioner import register
 from provisioner.errors import DamagedStateError, UnfinishedRunError
-from provisioner.journal import Intent, Journal, close_journal, read_journal
+from provisioner.journal import Journal, close_journal, read_journal
 from provisioner.manifest import Manifest, parse_manifest
 from provisioner.remote_lock import is_left_by, release_what_is_left, remote_holder
 from provisioner.terraform.holder import Holder
 from provisioner.terraform.runner import OnEvent, ProcessId, follow
 from provisioner.terraform.session import PREPARING, Session, process_at_work
 from provisioner.terraform.stream import StreamResult
-from provisioner.verify.base import Cloud, Places, connect
+from provisioner.verify.base import Cloud, Orphans, Places, connect
 from provisioner.workspace import Workspace, read_state
 from stacks.state import StateFile
 
@@ -227,8 +227,10 @@ def _conclude(state_file: StateFile, session: Session, journal: Journal, places:
         # What the last complete apply answered may no longer hold.
         workspace.outputs.unlink(missing_ok=True)
         taken = _take_in_orphans(session, connect(manifest, places), journal)
-        for intent in taken:
+        for intent in taken.found:
             say(f"taken into the state: {intent.address} ({intent.identifier})")
+        for words in taken.unsure:
+            say(words)
         say(f"the {journal.operation} of {journal.started} ended in the middle; going on from what is there")
     elif journal.operation == "destroy":
         register.deregister(state_file, manifest.name)
@@ -267,22 +269,22 @@ def _register(
     )
 
 
-def _take_in_orphans(session: Session, cloud: Cloud, journal: Journal) -> list[Intent]:
+def _take_in_orphans(session: Session, cloud: Cloud, journal: Journal) -> Orphans:
     """Import what the run made and could no longer write down."""
     facts = session.workspace.state_facts()
-    known = facts.addresses if facts else frozenset()
+    known = facts.instances if facts else frozenset()
     missing = [
         intent
         for intent in journal.intents
-        if intent.action == "create" and intent.identifier and intent.address.split("[")[0] not in known
+        if intent.action == "create" and intent.identifier and intent.address not in known
     ]
     if not missing:
-        return []
+        return Orphans()
     session.init()
     orphans = cloud.orphans(missing, journal.begun)
-    for intent in orphans:
+    for intent in orphans.found:
         session.import_resource(intent.address, intent.identifier or "")
-    if orphans and session.workspace.state_place() is not None:
+    if orphans.found and session.workspace.state_place() is not None:
         session.pull_state()
         session.workspace.keep_copy()
     return orphans

@@ -27,6 +27,8 @@ class StateFacts:
     addresses: frozenset[str]
     stacks: frozenset[str] = frozenset()
     """The stacks that its resources are labelled with."""
+    instances: frozenset[str] = frozenset()
+    """``addresses`` with the key of each instance, as a plan names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,9 +302,11 @@ def _facts(document: dict[str, Any]) -> StateFacts:
         for resource in document["resources"]
         if resource["mode"] == "managed" and resource["instances"]
     ]
-    addresses = frozenset(
-        ".".join(filter(None, (resource.get("module"), resource["type"], resource["name"])))
+    instances = frozenset(
+        f"{_address(resource)}{_key(instance)}"
         for resource in managed
+        for instance in resource["instances"]
+        if "deposed" not in instance
     )
     stacks = frozenset(
         str(labels["stack"])
@@ -311,7 +315,22 @@ def _facts(document: dict[str, Any]) -> StateFacts:
         for labels in (instance.get("attributes", {}).get(name) for name in ("tags", "labels"))
         if isinstance(labels, dict) and labels.get("provisioned-by") and labels.get("stack")
     )
-    return StateFacts(str(document["lineage"]), int(document["serial"]), addresses, stacks)
+    return StateFacts(
+        str(document["lineage"]),
+        int(document["serial"]),
+        frozenset(map(_address, managed)),
+        stacks,
+        instances,
+    )
+
+
+def _address(resource: dict[str, Any]) -> str:
+    return ".".join(filter(None, (resource.get("module"), resource["type"], resource["name"])))
+
+
+def _key(instance: dict[str, Any]) -> str:
+    key = instance.get("index_key")
+    return "" if key is None else f"[{json.dumps(key)}]"
 
 
 def _facts_or_none(path: Path) -> StateFacts | None:

@@ -18,7 +18,7 @@ from provisioner.errors import UpstreamError
 from provisioner.journal import Intent
 from provisioner.manifest import ArtifactStore, Manifest, generated_bucket
 from provisioner.verify.aws_errors import ABSENT, code, setting, translated
-from provisioner.verify.base import Contents, Places
+from provisioner.verify.base import Contents, Orphans, Places
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -208,7 +208,7 @@ class Aws:
     def discard(self, bucket: str) -> None:
         """Nothing: Terraform deletes a bucket by what its state says, with or without a module."""
 
-    def orphans(self, intents: Sequence[Intent], since: datetime) -> list[Intent]:
+    def orphans(self, intents: Sequence[Intent], since: datetime) -> Orphans:
         """Buckets and roles of ours that were made after the cut-off run began.
 
         What is older than the run, or carries the tags of something else, is never taken over.
@@ -224,7 +224,7 @@ class Aws:
                     answer = setting(partial(self._iam.get_role, RoleName=intent.identifier))
                     if answer is not None:
                         made["aws_iam_role", intent.identifier] = answer["Role"]["CreateDate"]
-        return [
+        found = [
             intent
             for intent in intents
             if intent.identifier is not None
@@ -232,6 +232,7 @@ class Aws:
             and created >= since
             and self._is_ours(intent)
         ]
+        return Orphans(found)
 
     def _is_ours(self, intent: Intent) -> bool:
         """Whether the tags do not speak against it: a run that was cut off may not have come to set them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -18,9 +18,11 @@ from provisioner.errors import CredentialsError, UpstreamError
 from provisioner.journal import Intent
 from provisioner.manifest import ArtifactStore, Connector, Manifest
 from provisioner.verify import azure_names
+from provisioner.verify.azure_applications import TYPES, LostApplications
+from provisioner.verify.azure_directory import Directory
 from provisioner.verify.azure_secrets import ClientSecrets
-from provisioner.verify.azure_services import Rest, credential, management_url, translated
-from provisioner.verify.base import Contents, Minted, Places
+from provisioner.verify.azure_services import Rest, credential, management_url, moment, translated
+from provisioner.verify.base import Contents, Minted, Orphans, Places
 
 _EXAMPLES = 3
 _COUNTED = 1000
@@ -105,7 +107,10 @@ class Azure:
         return {"blob_endpoints": other} if other else {}
 
     def identifiers(self, account: str | None) -> dict[str, str]:  # noqa: ARG002  # it is the manifest's
-        """Resource ids of all that is made: the provider refuses to create what is there already."""
+        """Resource ids of all that is made: the provider refuses to create what is there already.
+
+        What is in Entra ID has no id before it is there, but a name by which it is found.
+        """
         names: dict[str, str] = {}
         for store in self._manifest.artifact_stores:
             if not store.existing:
@@ -117,6 +122,8 @@ class Azure:
                 if store.connector == connector.name
             ]
             names |= dict(azure_names.of_connector(self._manifest, connector, places))
+            if azure_names.principals(connector) == ("application",):
+                names |= dict(azure_names.of_application(self._manifest, connector))
         return names
 
     def repairs(self) -> list[str]:
@@ -164,11 +171,19 @@ class Azure:
     def discard(self, bucket: str) -> None:
         """Nothing: Terraform deletes a container by what its state says, with or without a module."""
 
-    def orphans(self, intents: Sequence[Intent], since: datetime) -> list[Intent]:
+    def orphans(self, intents: Sequence[Intent], since: datetime) -> Orphans:
         """What is there by its foretold name, says that this stack made it, and is not older than the run."""
         since -= _CLOCK_SKEW
+        registered = [intent for intent in intents if intent.type in TYPES]
         with translated("looking for what a cut-off run has left"):
-            return [intent for intent in intents if intent.identifier and self._is_orphan(intent, since)]
+            found = [
+                intent
+                for intent in intents
+                if intent.type not in TYPES and intent.identifier and self._is_orphan(intent, since)
+            ]
+            directory = Directory(self._credential)
+            lost = LostApplications(self._manifest, directory).orphans(registered, since)
+        return Orphans([*found, *lost.found], lost.unsure)
 
     # --- client secrets -----------------------------------------------------------------------------------
 
@@ -263,7 +278,7 @@ class Azure:
         if found is None:
             return False
         properties = found.get("properties") or {}
-        made = _moment(
+        made = moment(
             properties.get("creationTime")
             or properties.get("createdOn")
             or (found.get("systemData") or {}).get("createdAt")
@@ -334,13 +349,3 @@ def _unseen(bucket: str, error: HttpResponseError) -> UpstreamError:
         f"the identity in use may not list {bucket}, so nobody knows what is in it: {error.message}",
         hint="grant it Storage Blob Data Reader on the container: being its owner is not enough",
     )
-
-
-def _moment(text: object) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import uuid
 from collections.abc import Iterator
@@ -119,6 +120,34 @@ def of_connector(
                 f'{here}.azurerm_role_assignment.signing["{lies.account}#{principal}"]',
                 assignment(lies.account_id, who),
             )
+
+
+def application(connector: Connector) -> str:
+    """The address of the module that makes a connector's application."""
+    return f"module.application_{connector.name}"
+
+
+def application_tags(manifest: Manifest, connector: Connector) -> frozenset[str]:
+    """The words by which a connector's application is told from all others of the tenant."""
+    name = connector.renamed_from or connector.name
+    return frozenset(("provisioned-by:stack-provisioner", f"stack:{manifest.name}", f"connector:{name}"))
+
+
+def of_application(manifest: Manifest, connector: Connector) -> Iterator[tuple[str, str]]:
+    """The address and the name of everything that the module of a connector's application makes.
+
+    Entra ID makes the ids up: by these names they are found once they are there. A federated credential is
+    named within its application, as APPLICATION/NAME.
+    """
+    here = application(connector)
+    name = identity_name(manifest.name, connector.renamed_from or connector.name)
+    yield f"{here}.azuread_application.this", name
+    yield f"{here}.azuread_service_principal.this", name
+    for trusted in connector.trusted_principals:
+        yield (
+            f"{here}.azuread_application_federated_identity_credential.trusted[{json.dumps(trusted)}]",
+            f"{name}/trusted-{hashlib.sha256(trusted.encode()).hexdigest()[:10]}",
+        )
 
 
 def principals(connector: Connector) -> tuple[str, ...]:

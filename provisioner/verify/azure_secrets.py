@@ -10,7 +10,9 @@ from provisioner.errors import UpstreamError
 from provisioner.verify.azure_services import GRAPH, Rest, credential, graph_url
 from provisioner.verify.base import Minted
 
-_TITLE = "stack-provisioner"
+TITLE = "stack-provisioner"
+"""What every client secret that is made here is called."""
+
 _LIFE = timedelta(days=180)
 _SCOPE = f"{GRAPH}/.default"
 
@@ -25,7 +27,7 @@ class ClientSecrets:
         """A new secret, and none of ours beside it."""
         earlier = self._ours(str(output["client_id"]))
         ends = (datetime.now(UTC) + _LIFE).replace(microsecond=0)
-        asked = {"passwordCredential": {"displayName": _TITLE, "endDateTime": f"{ends:%Y-%m-%dT%H:%M:%SZ}"}}
+        asked = {"passwordCredential": {"displayName": TITLE, "endDateTime": f"{ends:%Y-%m-%dT%H:%M:%SZ}"}}
         made = self._graph.ask("POST", f"{_path(str(output['client_id']))}/addPassword", body=asked)
         if made is None:
             raise UpstreamError(
@@ -66,7 +68,7 @@ class ClientSecrets:
 
     def _ours(self, client: str) -> list[str]:
         return [
-            str(found["keyId"]) for found in self._credentials(client) if found.get("displayName") == _TITLE
+            str(found["keyId"]) for found in self._credentials(client) if found.get("displayName") == TITLE
         ]
 
     def _credentials(self, client: str) -> list[Mapping[str, Any]]:

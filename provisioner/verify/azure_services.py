@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,13 +40,17 @@ logging.getLogger("azure.identity").setLevel(logging.ERROR)
 MANAGEMENT = "https://management.azure.com"
 GRAPH = "https://graph.microsoft.com"
 
-_OK, _UNAUTHORIZED, _NOT_FOUND, _REFUSED = 200, 401, 404, 400
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _REFUSED = 401, 403, 404, 400
 _PUBLIC_AUTHORITIES = ("login.microsoftonline.com", "login.microsoftonline.us", "login.chinacloudapi.cn")
 _LOG_IN = (
     "run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or the ARM_* variables "
     "of the Terraform provider)"
 )
 _MISSING = "the role that it needs is named in the README of the module; a new one takes some minutes to work"
+
+
+class ForbiddenError(UpstreamError):
+    """Something that is there, or may be, and that the identity in use may not look at or change."""
 
 
 def management_url() -> str:
@@ -111,12 +116,12 @@ class Rest:
         found: dict[str, Any] = answer.json() if answer.text() else {}
         return found
 
-    def listed(self, path: str, version: str) -> Iterator[dict[str, Any]]:
-        """All items of a list, page after page."""
+    def listed(self, path: str, version: str | None = None) -> Iterator[dict[str, Any]]:
+        """All items of a list, page after page, as the management or as Microsoft Graph tells of the next."""
         answer = self.ask("GET", path, version)
         while answer is not None:
             yield from answer.get("value", ())
-            following = str(answer.get("nextLink") or "")
+            following = str(answer.get("nextLink") or answer.get("@odata.nextLink") or "")
             if not following.startswith(f"{self._url}/"):  # a token goes to one place only
                 return
             answer = self.ask("GET", following)
@@ -126,7 +131,7 @@ def _refused(doing: str, status: int, said: str) -> CredentialsError | UpstreamE
     text = f"{doing}: Azure answered {status} {said[:500]}"
     if status == _UNAUTHORIZED:
         return CredentialsError(text, hint=_LOG_IN)
-    return UpstreamError(text, hint=_MISSING)
+    return (ForbiddenError if status == _FORBIDDEN else UpstreamError)(text, hint=_MISSING)
 
 
 @contextmanager
@@ -148,6 +153,17 @@ def translated(doing: str) -> Iterator[None]:
         raise UpstreamError(
             f"{doing}: {_line(error)}", hint="look the message up in Azure's documentation"
         ) from error
+
+
+def moment(text: object) -> datetime | None:
+    """When something was, as one of the services says it; None where it does not."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _line(error: BaseException) -> str:

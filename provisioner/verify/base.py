@@ -56,6 +56,17 @@ class Minted:
     says: str
 
 
+@dataclass(frozen=True, slots=True)
+class Orphans:
+    """What a cut-off run has left: ``found`` has the identifiers by which Terraform imports it.
+
+    ``unsure`` says in words what could not be looked at, or decided.
+    """
+
+    found: Sequence[Intent] = ()
+    unsure: tuple[str, ...] = ()
+
+
 class Minter(Protocol):
     """What a cloud with ``minted_methods`` does; ``output`` is what Terraform said of the connector."""
 
@@ -109,7 +120,7 @@ class Cloud(Protocol):
     def discard(self, bucket: str) -> None:
         """Remove an empty bucket whose module has left the root, if Terraform cannot do that then."""
 
-    def orphans(self, intents: Sequence[Intent], since: datetime) -> list[Intent]:
+    def orphans(self, intents: Sequence[Intent], since: datetime) -> Orphans:
         """Those of ``intents`` that exist and were made after ``since``: by the run that was cut off."""
 
 

@@ -20,7 +20,7 @@ from provisioner.catalog import PROVIDERS
 from provisioner.errors import WrongAccountError
 from provisioner.journal import Intent
 from provisioner.manifest import ArtifactStore, Connector, Manifest, generated_bucket
-from provisioner.verify.base import Contents, Minted, Places
+from provisioner.verify.base import Contents, Minted, Orphans, Places
 from provisioner.verify.gcp_identity import Identities, account_id, credentials, own_principal, translated
 
 _EXAMPLES = 3
@@ -148,7 +148,7 @@ class Gcp:
     def discard(self, bucket: str) -> None:
         """Nothing: Terraform deletes a bucket by what its state says, with or without a module."""
 
-    def orphans(self, intents: Sequence[Intent], since: datetime) -> list[Intent]:
+    def orphans(self, intents: Sequence[Intent], since: datetime) -> Orphans:
         """Buckets of ours that were made after the cut-off run began, and service accounts of ours.
 
         IAM does not say when a service account was made: that it is ours stands in its name, which is made of
@@ -156,7 +156,8 @@ class Gcp:
         """
         since -= _CLOCK_SKEW
         with translated("looking for what a cut-off run has left"):
-            return [intent for intent in intents if intent.identifier and self._is_orphan(intent, since)]
+            found = [intent for intent in intents if intent.identifier and self._is_orphan(intent, since)]
+        return Orphans(found)
 
     def mint(self, connector: Connector, output: Mapping[str, Any]) -> Minted:
         """A key of the connector's service account, and none beside it."""

@@ -14,7 +14,7 @@ from typing import Any
 from provisioner.errors import UpstreamError
 from provisioner.journal import Intent
 from provisioner.manifest import ArtifactStore, Manifest
-from provisioner.verify.base import Contents, Places
+from provisioner.verify.base import Contents, Orphans, Places
 
 _EXAMPLES = 3
 _COUNTED = 10_000
@@ -101,9 +101,9 @@ class LocalDisk:
                 f"{bucket} could not be removed: {error.strerror}", hint="look at what is in it"
             ) from error
 
-    def orphans(self, intents: Sequence[Intent], since: datetime) -> list[Intent]:  # noqa: ARG002
+    def orphans(self, intents: Sequence[Intent], since: datetime) -> Orphans:  # noqa: ARG002
         """None: see :meth:`identifiers`."""
-        return []
+        return Orphans()
 
     def _deviation(self, store: ArtifactStore) -> str | None:
         directory = self.directory(store)

@@ -23,7 +23,7 @@ from small_server import serving
 from standin.mirror import Mirror
 from terraform_rig import MODULES, Terraform, provider_mirror, terraform_in
 
-from provisioner.manifest import parse_manifest
+from provisioner.manifest import Connector, parse_manifest
 from provisioner.verify import azure_names
 
 ROOT = Path(__file__).parent / "roots" / "azure"
@@ -219,6 +219,11 @@ def test_the_names_are_those_that_the_code_foretells(plan: dict[str, Any]) -> No
             }
         )
     )
+    writer = Connector(
+        name="writer",
+        auth_method="workload-identity",
+        trusted_principals=("https://token.actions.githubusercontent.com#repo:acme/ml:ref:refs/heads/main",),
+    )
     places = {store.name: azure_names.place(manifest, store) for store in manifest.artifact_stores}
     named, reader = manifest.connectors
     foretold = {
@@ -226,22 +231,25 @@ def test_the_names_are_those_that_the_code_foretells(plan: dict[str, Any]) -> No
         **dict(azure_names.of_store(manifest.artifact_stores[1], places["strict_store"], VAULT)),
         **dict(azure_names.of_connector(manifest, named, [places["plain_store"]])),
         **dict(azure_names.of_connector(manifest, reader, [places["strict_store"]])),
+        **dict(azure_names.of_application(manifest, writer)),
     }
     foretold = {
         re.sub(r"store_(plain|strict)_store\.", r"store_\1.", address).replace(f"#{PRINCIPAL}", "#ci"): name
         for address, name in foretold.items()
     }
     made = {item["address"]: item["values"] for item in resources(plan)}
-    unnamed = {address for address in made if "application" in address or "connector_writer" in address}
+    unnamed = {address for address in made if "connector_writer" in address}
     assert foretold.keys() == made.keys() - unnamed
     for address, identifier in foretold.items():
         values = made[address]
-        if "managementPolicies" in identifier:
+        if "managementPolicies" in identifier or "service_principal" in address:
             continue  # it has no name of its own
         if "|" in identifier:
             assert identifier.endswith(f"|{values['name']}")
         elif "roleAssignments" in identifier and "connector_named" in address:
             assert identifier.startswith(values["scope"])  # the name holds the manifest's own principal
+        elif "application_writer" in address:
+            assert f"/{identifier}".endswith(f"/{values['display_name']}")
         else:
             assert identifier.endswith(f"/{values['name']}")
 

@@ -43,6 +43,27 @@ def test_the_facts_of_a_state(workspace: Workspace) -> None:
     assert facts is not None
     assert (facts.lineage, facts.serial) == ("a", 3)
     assert facts.addresses == {"module.store_main.t.x", "module.store_main.t.y"}
+    assert facts.instances == facts.addresses
+
+
+def test_the_instances_of_a_state_are_named_as_in_a_plan(workspace: Workspace) -> None:
+    """One that was replaced by another, and only waits to be deleted, is none."""
+    document = json.loads(state(1, "a", "x"))
+    document["resources"][0]["instances"] = [
+        {"index_key": 0},
+        {"index_key": "https://a.example#b"},
+        {"index_key": "old", "deposed": "0a1b2c3d"},
+    ]
+    workspace.state.write_text(json.dumps(document))
+
+    facts = workspace.state_facts()
+
+    assert facts is not None
+    assert facts.instances == {
+        "module.store_main.t.x[0]",
+        'module.store_main.t.x["https://a.example#b"]',
+    }
+    assert facts.addresses == {"module.store_main.t.x"}
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,14 @@
 """Azure's management, as far as a stack goes: a server of the tests' own that keeps what it is given.
 
 What is asked and what is answered is held to the models that Microsoft generates from the published interface
-(:mod:`microsoft_models`), Microsoft Graph to https://learn.microsoft.com/graph/api/. Containers are made in
-Azurite, so that what is managed here is what programs then read and write.
+(:mod:`microsoft_models`), Microsoft Graph to forms of our own (:mod:`microsoft_graph`). Containers are made
+in Azurite, so that what is managed here is what programs then read and write.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import secrets
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from microsoft_graph import Graph
 from microsoft_models import Published
 from microsoft_services import CLIENT, TENANT, Azurite, Entra
 from small_server import Answer, Asked, serving
@@ -43,12 +43,16 @@ class Subscription:
     entra: Entra | None = None
     url: str = ""
     things: dict[str, dict[str, Any]] = field(default_factory=dict)
-    passwords: dict[str, dict[str, Any]] = field(default_factory=dict)  # keyId to the password
     asked: list[str] = field(default_factory=list)
     published: Published = field(default_factory=Published, repr=False)
+    graph: Graph = field(default_factory=Graph)
     answers_late: str = ""  # once one of this type is made, the answer waits for `go`
     reached: threading.Event = field(default_factory=threading.Event)
     go: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.graph.entra = self.entra
+        self.graph.problems = self.published.problems
 
     def resource(self, identifier: str) -> dict[str, Any]:
         """A resource by its id, as it is kept."""
@@ -64,10 +68,13 @@ class Subscription:
         self.asked.append(f"{asked.method} {path}")
         body = json.loads(asked.body) if asked.body else {}
         if path.startswith("/v1.0/"):
-            return self._graph(asked.method, path, body)
+            answer = self.graph.handle(asked.method, path, asked.query, body, self.url)
+            if asked.method == "POST":
+                self._wait_if_late(path.rpartition("/")[2])
+            return answer
         if path == "/whoami":
             return Answer(200, {"object_id": APPLIER, "tenant_id": TENANT, "client_id": CLIENT})
-        if path.startswith(("/azuread_", "/azurerm_")):
+        if path.startswith("/azurerm_"):
             return self._kept(asked.method, path, body)
         if path.startswith("/metadata/endpoints"):
             return Answer(200, self._cloud())
@@ -162,10 +169,13 @@ class Subscription:
         if kind == "containers" and new:
             with self.azurite.service() as service:
                 service.create_container(name)
+        self._wait_if_late(kind)
+        return Answer(200, thing)
+
+    def _wait_if_late(self, kind: str) -> None:
         if kind == self.answers_late:
             self.reached.set()
             self.go.wait(120)
-        return Answer(200, thing)
 
     def _parent(self, path: str, kind: str) -> str | None:
         if kind == "resourceGroups":
@@ -221,39 +231,17 @@ class Subscription:
                     service.delete_container(thing["name"])
         return Answer(200 if gone else 204, None)
 
-    # --- Microsoft Graph, and what the stand-in for azuread keeps -----------------------------------------
+    # --- what the stand-in for azurerm keeps as it was given ------------------------------------------------
 
     def _kept(self, method: str, path: str, body: dict[str, Any]) -> Answer:
         if method == "PUT":
             self.things[path.lower()] = body
         elif path.lower() not in self.things:
-            return _error(404, "Request_ResourceNotFound")
+            return _error(404, "ResourceNotFound")
         elif method == "DELETE":
             del self.things[path.lower()]
-            if path.startswith("/azuread_application/"):
-                self.passwords.clear()  # they go with their application
             return Answer(204, None)
         return Answer(200, self.things[path.lower()])
-
-    def _graph(self, method: str, path: str, body: dict[str, Any]) -> Answer:
-        match = re.match(r"/v1\.0/applications\(appId='([^']+)'\)", path)
-        held = [thing for key, thing in self.things.items() if key.startswith("/azuread_application/")]
-        application = next((one for one in held if match and one["client_id"] == match[1]), None)
-        if application is None:
-            return _error(404, "Request_ResourceNotFound")
-        if method == "GET":
-            listed = [{**shown, "keyId": key} for key, shown in self.passwords.items()]
-            return Answer(200, {"appId": application["client_id"], "passwordCredentials": listed})
-        if path.endswith("/addPassword"):
-            key, secret = str(uuid.uuid4()), secrets.token_urlsafe(24)
-            self.passwords[key] = {**body["passwordCredential"], "hint": secret[:3]}
-            if self.entra is not None:
-                self.entra.also_takes.add(secret)
-            return Answer(200, {**self.passwords[key], "keyId": key, "secretText": secret})
-        if path.endswith("/removePassword"):
-            self.passwords.pop(body["keyId"], None)
-            return Answer(204, None)
-        return _error(400, "Request_BadRequest")
 
 
 def _assigned(path: str, body: dict[str, Any]) -> dict[str, Any]:

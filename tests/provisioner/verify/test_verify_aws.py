@@ -95,7 +95,7 @@ def test_a_bucket_is_taken_over_only_when_nothing_speaks_against_it(
     bucket(s3, "orphan", **tags)
     intent = Intent(BUCKET, "create", "aws_s3_bucket", "orphan")
 
-    found = cloud().orphans([intent], datetime.now(UTC) + age)
+    found = cloud().orphans([intent], datetime.now(UTC) + age).found
 
     assert found == ([intent] if taken else [])
 
@@ -110,7 +110,7 @@ def test_a_role_is_taken_over_only_when_it_is_ours(tags: dict[str, str], taken: 
     )
     intent = Intent(ROLE, "create", "aws_iam_role", name)
 
-    found = cloud().orphans([intent], datetime.now(UTC) - timedelta(minutes=1))
+    found = cloud().orphans([intent], datetime.now(UTC) - timedelta(minutes=1)).found
 
     assert found == ([intent] if taken else [])
 
@@ -121,7 +121,7 @@ def test_what_was_never_made_is_no_orphan() -> None:
         Intent(ROLE, "create", "aws_iam_role", "never-made"),
     ]
 
-    assert cloud().orphans(intents, datetime.now(UTC)) == []
+    assert cloud().orphans(intents, datetime.now(UTC)).found == []
 
 
 def test_contents_are_objects_old_versions_and_delete_markers(s3: Any) -> None:

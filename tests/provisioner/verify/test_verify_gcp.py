@@ -254,18 +254,20 @@ def test_what_a_cut_off_run_left_is_found_and_nothing_else(project: Project) -> 
     names = here.identifiers(PROJECT)
     intents = [Intent(address, "create", address.split(".")[2], name) for address, name in names.items()]
     began = datetime.now(UTC)
-    assert here.orphans(intents, began) == []
+    assert here.orphans(intents, began).found == []
     project.add_bucket({"name": PLAIN, **SOUND})
     email = names["module.connector_plain_connector.google_service_account.this"].rpartition("/")[2]
     title = "stack-provisioner: demo/plain_connector"
     project.accounts[email] = {"name": f"projects/{PROJECT}/serviceAccounts/{email}", "displayName": title}
 
-    assert here.orphans(intents, began) == intents
+    assert here.orphans(intents, began).found == intents
 
-    assert intents[0] not in here.orphans(intents, began + timedelta(hours=1)), "it is older than the run"
+    assert intents[0] not in here.orphans(intents, began + timedelta(hours=1)).found, (
+        "it is older than the run"
+    )
     project.buckets[PLAIN]["labels"] = {"stack": "another"}
     project.accounts[email]["displayName"] = "somebody's own"
-    assert here.orphans(intents, began) == []
+    assert here.orphans(intents, began).found == []
 
 
 def test_a_minted_key_works_is_recognised_and_can_be_ended(project: Project) -> None:
