@@ -41,8 +41,8 @@ def drift_by_asking(engine: Engine, loaded: LoadedManifest) -> Result:
             "look without --fast"
         )
     found = fast_drift(engine.state_file, workspace, applied.manifest)
-    for kind in found.unread:
-        engine.say(f"not looked at: {kind} (drift without --fast does)")
+    for what in found.unread:
+        engine.say(f"not looked at: {what}")
     return _dated(engine, found.summary)
 
 

@@ -6,10 +6,11 @@ importing the SDK's models would take longer than all the questions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from provisioner.errors import InputError
+from provisioner.live.azure_applications import Applications
 from provisioner.live.base import Found, Seen
 from provisioner.live.compare import Tags
 from provisioner.live.noted import Resource
@@ -30,13 +31,15 @@ _ACCESS = {"none": "private", "": "private", "blob": "blob", "container": "conta
 class Azure:
     """See :class:`provisioner.live.base.Reader`."""
 
-    def __init__(self, subscription: str | None) -> None:
-        self._subscription = subscription
-        self._management = Rest(management_url(), credential(), f"{management_url()}/.default")
+    def __init__(self, manifest: Manifest) -> None:
+        self._subscription = manifest.account
+        identity = credential()
+        self._management = Rest(management_url(), identity, f"{management_url()}/.default")
+        self._applications = Applications(manifest, identity)
 
     @property
     def readings(self) -> Mapping[str, Callable[[Mapping[str, Any]], Found]]:
-        """Every type that the modules use, but for applications, which are in no subscription."""
+        """Every type that the modules use."""
         return {
             "azurerm_resource_group": lambda noted: self._tagged(noted, _GROUPS),
             "azurerm_storage_account": self._account,
@@ -47,6 +50,7 @@ class Azure:
             "azurerm_private_endpoint": lambda noted: self._tagged(noted, _NETWORK),
             "azurerm_log_analytics_workspace": self._workspace,
             "azurerm_monitor_diagnostic_setting": self._diagnostics,
+            **self._applications.readings,
         }
 
     def account(self) -> str | None:
@@ -59,12 +63,15 @@ class Azure:
         return self._subscription if self._subscription in found else next(iter(found), None)
 
     def uninvited(self, resources: Sequence[Resource]) -> list[str]:
-        """Roles that our identities were given on our accounts beside those of the modules."""
+        """What our identities were given, and who else may act as one, beside what the modules make."""
+        return sorted({*self._granted(resources), *self._applications.uninvited(resources)})
+
+    def _granted(self, resources: Sequence[Resource]) -> Iterator[str]:
+        """Roles on our accounts."""
         grants = [item.attributes for item in resources if item.type == "azurerm_role_assignment"]
         ours = {str(grant["id"]).lower() for grant in grants}
         principals = {str(grant["principal_id"]) for grant in grants}
         accounts = {str(grant["scope"]).partition("/blobServices/")[0] for grant in grants}
-        found: set[str] = set()
         for account in sorted(account for account in accounts if "/storageAccounts/" in account):
             path = f"{account}/providers/Microsoft.Authorization/roleAssignments"
             with translated(f"reading who may use {account}"):
@@ -74,8 +81,7 @@ class Azure:
                 within = str(properties["scope"]).lower().startswith(account.lower())
                 if within and properties["principalId"] in principals and str(item["id"]).lower() not in ours:
                     role = str(properties["roleDefinitionId"]).rpartition("/")[2]
-                    found.add(f"{properties['principalId']} has the role {role} on {properties['scope']}")
-        return sorted(found)
+                    yield f"{properties['principalId']} has the role {role} on {properties['scope']}"
 
     # --- storage ------------------------------------------------------------------------------------------
 
@@ -270,4 +276,4 @@ def _seen(
 def connect(manifest: Manifest) -> Azure:
     """The subscription that the manifest names."""
     with translated("asking who we are"):
-        return Azure(manifest.account)
+        return Azure(manifest)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from provisioner.catalog import PROVIDERS, Provider
-from provisioner.errors import ProvisionError
+from provisioner.errors import ProvisionError, UpstreamError
 from provisioner.live.noted import Resource
 from provisioner.manifest import Manifest
 
@@ -21,6 +21,10 @@ Found = Mapping[str, Any] | None
 
 A reader names only the attributes that can be set: those that a cloud thinks up itself are no drift.
 """
+
+
+class UnreadableError(UpstreamError):
+    """What whoever runs the command may not read, while the rest they may; the message says what it needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,10 @@ class Reader(Protocol):
 
     @property
     def readings(self) -> Mapping[str, Callable[[Mapping[str, Any]], Found]]:
-        """By the type of a resource: how it is read, given the attributes that Terraform noted."""
+        """By the type of a resource: how it is read, given the attributes that Terraform noted.
+
+        A reading may raise :class:`UnreadableError`: then the resource is told as not looked at.
+        """
 
     def account(self) -> str | None:
         """The account that the credentials belong to; None where there is no such thing."""

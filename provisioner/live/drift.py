@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from provisioner.catalog import PROVIDERS
 from provisioner.errors import DamagedStateError, WrongAccountError
-from provisioner.live.base import Reader, connect
+from provisioner.live.base import Reader, UnreadableError, connect
 from provisioner.live.compare import differences
 from provisioner.live.noted import Resource, read_resources
 from provisioner.manifest import Manifest
@@ -20,7 +20,7 @@ _AT_ONCE = 24
 
 @dataclass(frozen=True, slots=True)
 class FastDrift:
-    """What was found, and the types of resources that nobody here knows how to read."""
+    """What was found, and the types of resources that could not be read, each with the reason."""
 
     summary: Summary
     unread: tuple[str, ...]
@@ -41,10 +41,10 @@ def fast_drift(state_file: StateFile, workspace: Workspace, manifest: Manifest) 
         # First: what another account refuses to show would be told as something else.
         account = asked.result()
         _check_account(state_file, manifest, account)
-        changes = list(changing)
+        looked = list(changing)
         deviations = guests.result()
-    unread = sorted({resource.type for resource in resources} - reader.readings.keys())
-    drift = tuple(change for change in changes if change is not None)
+    unread = sorted({unread for unread in looked if isinstance(unread, str)})
+    drift = tuple(change for change in looked if isinstance(change, ResourceChange))
     return FastDrift(_summary(manifest, account, drift, tuple(deviations)), tuple(unread))
 
 
@@ -63,12 +63,15 @@ def _noted(workspace: Workspace, manifest: Manifest) -> list[Resource]:
     return read_resources(path)
 
 
-def _changed(reader: Reader, resource: Resource) -> ResourceChange | None:
-    """What is different about one resource; an apply would create what is missing."""
+def _changed(reader: Reader, resource: Resource) -> ResourceChange | str | None:
+    """What is different about one resource, or why nobody looked; an apply would create what is missing."""
     read = reader.readings.get(resource.type)
     if read is None:
-        return None
-    found = read(resource.attributes)
+        return f"{resource.type} (drift without --fast does)"
+    try:
+        found = read(resource.attributes)
+    except UnreadableError as error:
+        return f"{resource.type} ({error})"
     attributes = () if found is None else differences(resource, found)
     if found is not None and not attributes:
         return None

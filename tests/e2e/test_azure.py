@@ -205,7 +205,7 @@ def test_a_client_secret_goes_past_terraform_into_the_secret_store(azure: Azure)
 
     assert "lies in the secret prod_connector_key" in applied.said
     assert "put, get, list and delete work" in applied.said
-    (held,) = management.passwords.values()
+    (held,) = management.graph.passwords.values()
     assert held["endDateTime"]
     assert management.entra is not None
     (secret,) = management.entra.also_takes
@@ -213,10 +213,72 @@ def test_a_client_secret_goes_past_terraform_into_the_secret_store(azure: Azure)
     assert world.terraform_state() in written
     assert not [path for path in written if secret.encode() in path.read_bytes()]
     assert secret not in applied.said
+    assert "No drift" in world.provision("drift", manifest, "--fast").out
 
     world.provision("destroy", manifest, "-y")
-    assert (management.things, management.passwords) == ({}, {})
+    assert (management.things, management.graph.applications) == ({}, {})
     assert "prod_connector_key" not in world.provision("secret", "list").out
+
+
+def test_an_application_is_found_after_a_kill_and_watched(azure: Azure) -> None:
+    """Entra ID makes up its id: it is found by its tags. Told is what changed, and who else can act as it."""
+    world, graph = azure.world, azure.management.graph
+    trusted = ["https://token.actions.githubusercontent.com#repo:acme/ml:ref:refs/heads/main"]
+    connector = {"auth_method": "workload-identity", "trusted_principals": trusted}
+    manifest = azure.manifest(connector=connector)
+    apply_and_kill_at(azure, "applications", manifest)
+    (left,) = graph.applications.values()
+
+    rerun = world.provision("apply", manifest, "-y", "--no-verify")
+
+    address = "module.application_prod_connector.azuread_application"
+    assert f"taken into the state: {address}.this (/applications/{left['id']})" in rerun.err
+    assert list(graph.applications) == [left["id"]]
+    (principal,) = graph.principals.values()
+    (federated,) = graph.federated[left["id"]].values()
+
+    graph.allows = False
+    unseen = world.provision("drift", manifest, "--fast")
+    assert "No drift" in unseen.out
+    assert "not looked at: azuread_application (the identity in use may not read it" in unseen.err
+    graph.allows = True
+    unchanged = world.provision("drift", manifest, "--fast")
+    assert ("not looked at" in unchanged.said, "No drift" in unchanged.out) == (False, True)
+
+    federated["subject"] = "repo:mallory/ml:ref:refs/heads/main"
+    left["signInAudience"] = "AzureADMultipleOrgs"
+    del graph.principals[principal["id"]]
+    audiences = federated["audiences"]
+    graph.trust(left, name="extra", issuer="https://evil.example", subject="me", audiences=audiences)
+    key = "00000000-0000-0000-0000-0000000000b1"
+    left["passwordCredentials"].append({"keyId": key, "displayName": "mine", "hint": "abc"})
+    drifted = world.provision("drift", manifest, "--fast", expect=2)
+    assert "trusts me of https://evil.example (federated credential extra)" in drifted.said
+    assert "has a client secret that was not made here: mine" in drifted.said
+    found, grants = told(world, manifest, "--fast"), ".azurerm_role_assignment."
+    # Without a service principal Terraform foretells that what it was granted has to be granted again.
+    assert found == {name: how for name, how in told(world, manifest).items() if grants not in name}
+    assert found == {
+        f"{address}.this": ("update", {"sign_in_audience"}),
+        f'{address}_federated_identity_credential.trusted["{trusted[0]}"]': ("update", {"subject"}),
+        "module.application_prod_connector.azuread_service_principal.this": ("create", set()),
+    }
+
+    world.provision("destroy", manifest, "-y")
+    assert (azure.management.things, graph.applications) == ({}, {})
+
+
+def apply_and_kill_at(azure: Azure, kind: str, manifest: Path) -> None:
+    """Let an apply make one thing of this kind, and kill its Terraform before it hears of that."""
+    azure.management.answers_late = kind
+    apply = azure.world.start("apply", manifest, "-y", "--no-verify")
+    wait_until(azure.management.reached.is_set, f"one of the {kind} to be made")
+    for process in azure.world.processes():
+        if (process.info["name"] or "").startswith("terraform"):
+            process.kill()
+    assert "killed by signal 9" in ended(apply, 5).err
+    azure.management.answers_late = ""
+    azure.management.go.set()
 
 
 def test_what_is_adopted_is_left_as_it_is(azure: Azure) -> None:
@@ -257,16 +319,7 @@ def test_what_a_killed_terraform_left_is_taken_into_the_state(azure: Azure) -> N
     """Killed while the account is made: the rerun finds it by its name and its tags, and goes on."""
     world, management = azure.world, azure.management
     manifest = azure.manifest()
-    management.answers_late = "storageAccounts"
-    apply = world.start("apply", manifest, "-y", "--no-verify")
-    wait_until(management.reached.is_set, "the account to be made")
-    for process in world.processes():
-        if (process.info["name"] or "").startswith("terraform"):
-            process.kill()
-    failed = ended(apply, 5)
-    assert "killed by signal 9" in failed.err
-    management.answers_late = ""
-    management.go.set()
+    apply_and_kill_at(azure, "storageAccounts", manifest)
 
     rerun = world.provision("apply", manifest, "-y", "--no-verify")
 
