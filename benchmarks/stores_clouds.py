@@ -263,7 +263,7 @@ def emulator(name: str, folder: Path) -> Iterator[str]:
         answers = f"{url}/storage/v1/b"
     else:
         command = [contract_rigs.azurite(), "--blobHost", "127.0.0.1", "--blobPort", str(port)]
-        command += ["--inMemoryPersistence", "--skipApiVersionCheck", "--silent"]
+        command += ["--inMemoryPersistence", "--skipApiVersionCheck", "--silent", "--disableTelemetry"]
         answers = f"{url}/"
     with running(command, answers, folder / f"{name}.log"):
         yield url

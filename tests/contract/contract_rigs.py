@@ -368,8 +368,8 @@ def azure_rig(folder: Path) -> Iterator[Rig]:
     from stacks.stores.azure import AzureArtifactStore
 
     port = free_port()
-    options = ["--blobHost", "127.0.0.1", "--blobPort", str(port)]
-    command = [azurite(), *options, "--inMemoryPersistence", "--skipApiVersionCheck", "--silent"]
+    options = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--silent", "--disableTelemetry"]
+    command = [azurite(), *options, "--inMemoryPersistence", "--skipApiVersionCheck"]
     with running(command, f"http://127.0.0.1:{port}/", folder / "log"):
         url = f"http://127.0.0.1:{port}/devstoreaccount1"
         container = f"contract-{uuid.uuid4().hex[:8]}"

@@ -54,6 +54,7 @@ def test_a_bucket_is_adopted_without_a_change_and_can_be_read(
     assert settings(cloud, theirs)[1:] == before[1:]
 
 
+@pytest.mark.slow
 def test_with_a_role_only_the_role_is_made(aws: World, cloud: Emulator, theirs: str) -> None:
     line = f"--endpoint_url={cloud.url}", "--auth_method=iam-role"
     aws.provision("import", f"s3://{theirs}", "-o", "roled.yaml", *line, "-y")

@@ -233,6 +233,7 @@ store.write_bytes(f"{store.path}/model.bin", b"artifact")
 """
 
 
+@pytest.mark.slow
 def test_another_storage_class_is_registered_and_changes_nothing_in_the_cloud(
     aws: World, cloud: Emulator
 ) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from bundles import refused, resealed
 from emulator import ACCOUNT, REGION, Emulator
 from world import World
@@ -73,6 +74,7 @@ def test_a_folder_of_bundles_is_applied_and_destroyed(world: World) -> None:
     assert world.registered() == ["beta_store"]
 
 
+@pytest.mark.slow
 def test_with_a_real_provider_it_is_bound_to_its_version_and_the_account(aws: World, cloud: Emulator) -> None:
     """Planned in one world and applied in another, with other folders, as CI does it."""
     manifest = aws.manifest(

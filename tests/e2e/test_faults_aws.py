@@ -131,9 +131,7 @@ def test_a_bucket_whose_maker_was_killed_is_taken_into_the_state(
     proxy.after = held
     apply = aws.start("apply", write(aws, cloud, proxy, "first", "second"), "-y", "--no-verify")
     wait_until(held.reached.is_set, "the bucket to be made")
-    for process in aws.processes():
-        if "apply" in process.cmdline() and process.pid != apply.pid:
-            process.send_signal(signal.SIGKILL)
+    aws.kill(lambda process: "apply" in process.cmdline() and process.pid != apply.pid)
     failed = ended(apply, 5)
     held.released.set()
     proxy.heal()
@@ -180,9 +178,7 @@ def test_a_provider_that_crashes_is_told_and_what_it_made_is_taken_into_the_stat
     proxy.after = held
     apply = aws.start("apply", write(aws, cloud, proxy, *stores), "-y", "--no-verify")
     wait_until(held.reached.is_set, "the bucket to be made")
-    for process in aws.processes():
-        if "terraform-provider-aws" in process.cmdline()[0]:
-            process.send_signal(signal.SIGKILL)
+    aws.kill(lambda process: any("terraform-provider-aws" in word for word in process.cmdline()[:1]))
     failed = ended(apply, 5)
     held.released.set()
     proxy.heal()

@@ -59,6 +59,7 @@ def _azurerm(folder: Path) -> Iterator[Place]:
         "--blobPort",
         str(port),
         "--inMemoryPersistence",
+        "--disableTelemetry",
         "--silent",
     ]
     argv += ["--skipApiVersionCheck", "--cert", str(authority), "--key", str(both)]
@@ -148,9 +149,7 @@ def test_its_lock_names_the_holder_and_is_ended_by_recover(
     assert held["holder of the lock of demo"].startswith("held by ")
 
     running.kill()
-    for process in here.processes():
-        if process.pid != running.pid:
-            process.kill()
+    here.kill()
     ended(running, None)
     refused = here.provision("apply", manifest, "-y", expect=6)
     assert "which was killed here" in refused.err

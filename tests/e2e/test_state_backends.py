@@ -171,9 +171,7 @@ def test_a_killed_apply_leaves_a_lock_that_recover_ends(
     pid = _noted_process(here) or 0
     if whole:
         running.kill()
-    here_processes = [process for process in here.processes() if process.pid != running.pid]
-    for process in here_processes:
-        process.kill()
+    here.kill(lambda process: process.pid != running.pid)
     wait_until(lambda: not is_alive(pid), "Terraform to be gone")
     done = ended(running, None)
     assert whole or done.code == 5

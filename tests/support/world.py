@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,11 +131,19 @@ class World:
     def close(self) -> None:
         """End what a test that failed has left: the commands, and the Terraform that outlives them."""
         for process in self._started:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
-        for stray in self.processes():
-            stray.kill()
+            process.kill()  # of one that has ended, nothing
+            process.wait()
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
+        self.kill()
+
+    def kill(self, chosen: Callable[[psutil.Process], bool] = lambda _process: True) -> None:
+        """SIGKILL to what still runs here and is ``chosen``; what ends meanwhile by itself is gone, too."""
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                if chosen(process):
+                    process.kill()
 
     def processes(self) -> list[psutil.Process]:
         """What still runs with a working directory in this world: commands, Terraform, its shells."""
