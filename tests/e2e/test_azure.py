@@ -268,6 +268,34 @@ def test_an_application_is_found_after_a_kill_and_watched(azure: Azure) -> None:
     assert (azure.management.things, graph.applications) == ({}, {})
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [
+        ("servicePrincipals", "(/servicePrincipals/"),
+        ("federatedIdentityCredentials", "/federatedIdentityCredential/"),
+    ],
+)
+def test_what_belongs_to_an_application_is_found_after_a_kill(azure: Azure, kind: str, found: str) -> None:
+    """The state has the application; Entra ID would refuse to make the rest of it a second time."""
+    world, graph = azure.world, azure.management.graph
+    trusted = [f"https://token.example#repo:acme/ml:ref:refs/heads/{branch}" for branch in ("main", "dev")]
+    manifest = azure.manifest(connector={"auth_method": "workload-identity", "trusted_principals": trusted})
+    apply_and_kill_at(azure, kind, manifest)
+
+    rerun = world.provision("apply", manifest, "-y", "--no-verify")
+
+    assert found in rerun.err
+    (application,) = graph.applications.values()
+    assert len(graph.principals) == 1
+    assert {one["subject"] for one in graph.federated[application["id"]].values()} == {
+        name.partition("#")[2] for name in trusted
+    }
+    assert world.provision("plan", manifest, "--detailed-exitcode").code == 0
+    world.provision("destroy", manifest, "-y")
+    assert (azure.management.things, graph.applications) == ({}, {})
+
+
 def apply_and_kill_at(azure: Azure, kind: str, manifest: Path) -> None:
     """Let an apply make one thing of this kind, and kill its Terraform before it hears of that."""
     azure.management.answers_late = kind
