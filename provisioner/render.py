@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,13 @@ def _literal(value: Any) -> str:
 
 
 def _template(name: str) -> jinja2.Template:
+    return _templates(templates_root()).get_template(name)
+
+
+@cache
+def _templates(root: Path) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates_root()),
+        loader=jinja2.FileSystemLoader(root),
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701  # HCL, not HTML; `quote` is the one way for text to get in
         trim_blocks=True,
@@ -89,7 +95,7 @@ def _template(name: str) -> jinja2.Template:
         keep_trailing_newline=True,
     )
     environment.filters["quote"] = quote
-    return environment.get_template(name)
+    return environment
 
 
 # --- onto the disk ------------------------------------------------------------------------------------

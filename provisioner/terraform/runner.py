@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -93,8 +94,9 @@ class Run:
             process = self._start()
             on_start(ProcessId(process.pid, _start_time(process.pid)))
             listener = on_event
-            for event in follow(self.log, result, lambda: process.poll() is None):
-                listener = _tell(listener, event)
+            with _pausing(process.pid) as pause:
+                for event in follow(self.log, result, lambda: process.poll() is None, pause):
+                    listener = _tell(listener, event)
         return process.wait(), result
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -169,7 +171,29 @@ def _start_time(pid: int) -> float:
         return 0.0  # it has ended already, so nobody will look for it
 
 
-def follow(log: Path, result: StreamResult, running: Callable[[], bool]) -> Iterator[Event]:
+def _pause() -> None:
+    time.sleep(_POLL_SECONDS)
+
+
+@contextmanager
+def _pausing(pid: int) -> Iterator[Callable[[], object]]:
+    """What waits for a moment, and no longer than until that child ends, where the system tells (Linux)."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        yield _pause
+        return
+    ended = select.poll()
+    ended.register(descriptor, select.POLLIN)
+    try:
+        yield lambda: ended.poll(_POLL_SECONDS * 1000)
+    finally:
+        os.close(descriptor)
+
+
+def follow(
+    log: Path, result: StreamResult, running: Callable[[], bool], pause: Callable[[], object] = _pause
+) -> Iterator[Event]:
     """The events of a log as they are written, until the process has ended and all is read."""
     with log.open("rb") as stream:
         rest = b""
@@ -181,7 +205,7 @@ def follow(log: Path, result: StreamResult, running: Callable[[], bool]) -> Iter
             if not alive:
                 break
             if not events:
-                time.sleep(_POLL_SECONDS)
+                pause()
     if rest:
         event = result.feed(rest.decode(errors="replace"))
         if event is not None:
