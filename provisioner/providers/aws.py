@@ -222,15 +222,21 @@ _AWS_KMS_KEY = NameRule(
 
 _PRINCIPAL_NAME = r"(root|(user|role|assumed-role|federated-user)/[A-Za-z0-9_+=,.@/-]{1,512})"
 
+# What vouches for a workload, and the subject of its tokens.
+_WORKLOAD = r"oidc-provider/[A-Za-z0-9._/-]{1,255}#[^*?#$\s]{1,255}"
+
 _AWS_PRINCIPAL = NameRule(
-    pattern=re.compile(r"arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:" + _PRINCIPAL_NAME),
+    pattern=re.compile(
+        r"arn:aws[a-z-]*:((iam|sts)::[0-9]{12}:" + _PRINCIPAL_NAME + "|iam::[0-9]{12}:" + _WORKLOAD + ")"
+    ),
     says="a principal is an ARN such as arn:aws:iam::123456789012:role/NAME, .../user/NAME or "
-    "arn:aws:iam::123456789012:root, without wildcards",
+    "arn:aws:iam::123456789012:root, or that of an OIDC provider and a subject, "
+    "arn:aws:iam::123456789012:oidc-provider/ISSUER#SUBJECT, without wildcards",
     source="https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html",
 )
 
 _S3_SERVICE_PRINCIPAL = NameRule(
-    pattern=re.compile(r"arn:aws:(iam|sts)::[A-Za-z0-9_-]{0,64}:" + _PRINCIPAL_NAME),
+    pattern=re.compile(r"arn:aws:(iam|sts)::[A-Za-z0-9_-]{0,64}:(" + _PRINCIPAL_NAME + f"|{_WORKLOAD})"),
     says="a principal is an ARN such as arn:aws:iam:::user/NAME or, with a tenant, "
     "arn:aws:iam::TENANT:user/NAME, without wildcards",
     source="https://docs.ceph.com/en/latest/radosgw/STS/ and AWS's own form, for emulators",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -175,10 +177,14 @@ class AwsConnector(Connector):
             "RoleSessionName": self._session_name(64),
             "DurationSeconds": self._seconds(43_200),
         }
-        if self._config.get("external_id"):
-            request["ExternalId"] = self._config["external_id"]
         if bucket is not None:
             request["Policy"] = self._policy(bucket, access)
+        token = self._workload_token()
+        if token is not None:
+            asked = self._unsigned_sts().assume_role_with_web_identity(**request, WebIdentityToken=token)
+            return self._issued(asked["Credentials"])
+        if self._config.get("external_id"):
+            request["ExternalId"] = self._config["external_id"]
         return self._issued(self._sts().assume_role(**request)["Credentials"])
 
     def _session_token(self, _bucket: Bucket | None, _access: Access) -> AwsCredentials:
@@ -222,6 +228,38 @@ class AwsConnector(Connector):
                 region=self._region,
             )
         return boto3.Session(profile_name=self._config.get("profile_name"), region_name=self._region)
+
+    def _workload_token(self) -> str | None:
+        """The token of a workload that is to become this very role; None for who has other credentials.
+
+        As botocore does, keys and profiles go first. Where the token is for another role, that one assumes
+        ours.
+        """
+        file = os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
+        given = self._config.get("aws_access_key_id") or self._config.get("profile_name")
+        first = given or os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_PROFILE")
+        role = os.environ.get("AWS_ROLE_ARN") or self._config["role_arn"]
+        if not file or first or role != self._config["role_arn"]:
+            return None
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise CredentialsMissingError(
+                f"service connector {self.record.name!r}: the token that AWS_WEB_IDENTITY_TOKEN_FILE names "
+                f"cannot be read: {error}",
+                hint="have the platform write it again, or unset the variable to use other credentials",
+            ) from error
+
+    def _unsigned_sts(self) -> STSClient:
+        """For a request whose proof is a token."""
+        import boto3
+        from botocore import UNSIGNED
+        from botocore.config import Config
+
+        unsigned = _client_config().merge(Config(signature_version=UNSIGNED))
+        return boto3.Session(region_name=self._region).client(
+            "sts", endpoint_url=self._endpoint, config=unsigned
+        )
 
     def _sts(self) -> STSClient:
         session = self._session()

@@ -45,6 +45,12 @@ _WRONG_SECRET = _Meaning(
     "its secret key does not fit its access key",
     "copy the secret key again; it may have lost a character",
 )
+_WRONG_TOKEN = _Meaning(
+    CredentialsWrongError,
+    "the service does not accept the workload's token",
+    "check that the account has the OIDC provider of the token's issuer, and that the token was made for "
+    "the audience sts.amazonaws.com",
+)
 _REFUSED = _Meaning(
     ConnectorError,
     "{operation} is refused",
@@ -92,6 +98,10 @@ _CODES: Mapping[str, _Meaning] = MappingProxyType(
         "AuthFailure": _UNKNOWN_KEY,
         "SignatureDoesNotMatch": _WRONG_SECRET,
         "IncompleteSignature": _WRONG_SECRET,
+        "InvalidIdentityToken": _WRONG_TOKEN,
+        "InvalidIdentityTokenException": _WRONG_TOKEN,
+        "IDPRejectedClaim": _WRONG_TOKEN,
+        "IDPRejectedClaimException": _WRONG_TOKEN,
         "MalformedPolicyDocument": _POLICY,
         "MalformedPolicyDocumentException": _POLICY,
         "PackedPolicyTooLarge": _POLICY,

@@ -9,24 +9,66 @@ locals {
   })
 }
 
+locals {
+  named = [for principal in var.trusted_principals : principal if !strcontains(principal, "#")]
+
+  # By the provider that vouches for them: the subjects of their tokens.
+  workloads = {
+    for principal in var.trusted_principals : split("#", principal)[0] => split("#", principal)[1]...
+    if strcontains(principal, "#")
+  }
+}
+
 data "aws_iam_policy_document" "trust" {
-  statement {
-    sid     = "NamedPrincipals"
-    effect  = "Allow"
-    actions = ["sts:AssumeRole"]
+  dynamic "statement" {
+    for_each = length(local.named) > 0 ? [local.named] : []
 
-    principals {
-      type        = "AWS"
-      identifiers = var.trusted_principals
+    content {
+      sid     = "NamedPrincipals"
+      effect  = "Allow"
+      actions = ["sts:AssumeRole"]
+
+      principals {
+        type        = "AWS"
+        identifiers = statement.value
+      }
+
+      dynamic "condition" {
+        for_each = var.external_id[*]
+
+        content {
+          test     = "StringEquals"
+          variable = "sts:ExternalId"
+          values   = [condition.value]
+        }
+      }
     }
+  }
 
-    dynamic "condition" {
-      for_each = var.external_id[*]
+  # Workloads show a token of their issuer's instead of credentials of AWS.
+  dynamic "statement" {
+    for_each = local.workloads
 
-      content {
+    content {
+      sid     = "Workloads${index(keys(local.workloads), statement.key)}"
+      effect  = "Allow"
+      actions = ["sts:AssumeRoleWithWebIdentity"]
+
+      principals {
+        type        = "Federated"
+        identifiers = [statement.key]
+      }
+
+      condition {
         test     = "StringEquals"
-        variable = "sts:ExternalId"
-        values   = [condition.value]
+        variable = "${split(":oidc-provider/", statement.key)[1]}:sub"
+        values   = statement.value
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "${split(":oidc-provider/", statement.key)[1]}:aud"
+        values   = ["sts.amazonaws.com"]
       }
     }
   }

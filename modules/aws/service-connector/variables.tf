@@ -72,7 +72,7 @@ variable "access" {
 }
 
 variable "trusted_principals" {
-  description = "ARNs of who may assume the role."
+  description = "Who may assume the role: ARNs of principals, or ARN#SUBJECT for workloads, the ARN being that of the account's OIDC provider for their tokens."
   type        = list(string)
   nullable    = false
 
@@ -85,9 +85,9 @@ variable "trusted_principals" {
   validation {
     condition = alltrue([
       for principal in var.trusted_principals :
-      can(regex("^arn:[a-z0-9-]+:(iam|sts)::[A-Za-z0-9_-]*:(root|(user|role|assumed-role|federated-user)/[A-Za-z0-9_+=,.@/-]+)$", principal))
+      can(regex("^arn:[a-z0-9-]+:(iam|sts)::[A-Za-z0-9_-]*:(root|(user|role|assumed-role|federated-user)/[A-Za-z0-9_+=,.@/-]+|oidc-provider/[A-Za-z0-9._/-]+#[^*?#$\\s]+)$", principal))
     ])
-    error_message = "trusted_principals are ARNs such as arn:aws:iam::123456789012:role/NAME, .../user/NAME or arn:aws:iam::123456789012:root; no wildcard."
+    error_message = "trusted_principals are ARNs such as arn:aws:iam::123456789012:role/NAME, .../user/NAME or arn:aws:iam::123456789012:root, or arn:aws:iam::123456789012:oidc-provider/ISSUER#SUBJECT; no wildcard."
   }
 }
 

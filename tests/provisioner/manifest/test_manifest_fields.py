@@ -191,6 +191,19 @@ def test_prefixes_that_are_taken(prefix: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "principal",
+    [
+        "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com#repo:acme/ml:environment:prod",
+        "arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/AB#system:serviceaccount:ml:job",
+    ],
+)
+def test_workloads_that_are_trusted(principal: str) -> None:
+    text = FIVE_LINES + "connectors:\n  - name: prod_store_connector\n"
+    (connector,) = parse_manifest(f"{text}    trusted_principals: ['{principal}']\n").connectors
+    assert connector.trusted_principals == (principal,)
+
+
+@pytest.mark.parametrize(
     ("field", "value", "wrong"),
     [
         ("trusted_principals", '["*"]', "a wildcard would trust whoever fits it"),
@@ -198,6 +211,9 @@ def test_prefixes_that_are_taken(prefix: str) -> None:
         ("trusted_principals", '["123456789012"]', "a principal is an ARN"),
         ("trusted_principals", '["arn:aws:iam::1:root"]', "a principal is an ARN"),
         ("trusted_principals", "arn:aws:iam::123456789012:root", "allowed: a list"),
+        ("trusted_principals", '["arn:aws:iam::123456789012:oidc-provider/a.example"]', "ISSUER#SUBJECT"),
+        ("trusted_principals", '["arn:aws:iam::123456789012:oidc-provider/a.example#*"]', "a wildcard"),
+        ("trusted_principals", '["arn:aws:sts::123456789012:oidc-provider/a.example#b"]', "ISSUER#SUBJECT"),
         ("external_id", "a", "an external id has 2 to 1,224 characters"),
         ("external_id", "'{{ x }}'", "1 to 2,048 visible ASCII characters, without spaces"),
         ("external_id", "'{{x.y}}'", "an external id has"),

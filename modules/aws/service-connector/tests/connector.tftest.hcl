@@ -172,6 +172,75 @@ run "refuses_everyone_as_principal" {
   expect_failures = [var.trusted_principals]
 }
 
+run "workloads_by_their_tokens" {
+  command = plan
+
+  variables {
+    trusted_principals = [
+      "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com#repo:acme/ml:environment:prod",
+      "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com#repo:acme/ml:ref:refs/heads/main",
+    ]
+  }
+
+  assert {
+    condition = (
+      one(data.aws_iam_policy_document.trust.statement).actions == toset(["sts:AssumeRoleWithWebIdentity"]) &&
+      one(one(data.aws_iam_policy_document.trust.statement).principals).type == "Federated" &&
+      one(one(data.aws_iam_policy_document.trust.statement).principals).identifiers == toset(["arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"])
+    )
+    error_message = "Only by a token that the named provider vouches for."
+  }
+
+  assert {
+    condition = {
+      for condition in one(data.aws_iam_policy_document.trust.statement).condition : condition.variable => condition.values
+      } == {
+      "token.actions.githubusercontent.com:sub" = tolist(["repo:acme/ml:environment:prod", "repo:acme/ml:ref:refs/heads/main"])
+      "token.actions.githubusercontent.com:aud" = tolist(["sts.amazonaws.com"])
+    }
+    error_message = "Exactly the named subjects, with a token that was made for AWS."
+  }
+}
+
+run "principals_and_workloads" {
+  command = plan
+
+  variables {
+    external_id        = "acme"
+    trusted_principals = ["arn:aws:iam::123456789012:role/ci", "arn:aws:iam::123456789012:oidc-provider/oidc.example/id/1#system:serviceaccount:ml:train"]
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.trust.statement : statement.sid] == ["NamedPrincipals", "Workloads0"]
+    error_message = "A statement for each kind."
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.trust.statement[0].principals != data.aws_iam_policy_document.trust.statement[1].principals && one(data.aws_iam_policy_document.trust.statement[0].condition).variable == "sts:ExternalId"
+    error_message = "An external id is for those who assume the role, not for workloads, who cannot say it."
+  }
+}
+
+run "refuses_a_wildcard_in_a_subject" {
+  command = plan
+
+  variables {
+    trusted_principals = ["arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com#repo:acme/*"]
+  }
+
+  expect_failures = [var.trusted_principals]
+}
+
+run "refuses_a_workload_without_a_subject" {
+  command = plan
+
+  variables {
+    trusted_principals = ["arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"]
+  }
+
+  expect_failures = [var.trusted_principals]
+}
+
 run "refuses_a_wildcard_in_a_principal" {
   command = plan
 
