@@ -101,7 +101,11 @@ class LocalDisk:
                 f"{bucket} could not be removed: {error.strerror}", hint="look at what is in it"
             ) from error
 
-    def orphans(self, intents: Sequence[Intent], since: datetime) -> Orphans:  # noqa: ARG002
+    def orphans(
+        self,
+        intents: Sequence[Intent],  # noqa: ARG002  # the protocol's signature
+        since: datetime,  # noqa: ARG002  # the protocol's signature
+    ) -> Orphans:
         """None: see :meth:`identifiers`."""
         return Orphans()
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import google_documents
-import microsoft_models
 import pytest
 from google_documents import Documents, find_method
 from microsoft_models import Published
 from small_server import Answer, Asked
+from unfit import UnfitError
 
 _APIS = ("storage.v1", "iam.v1", "iamcredentials.v1", "sts.v1", "cloudkms.v1", "secretmanager.v1")
 _PROJECT = {"project": "acme"}
@@ -30,7 +29,7 @@ def _told(asked: Asked, answer: Any = None) -> str:
         documents.settle()
         return ""
     assert answered.status == 400
-    with pytest.raises(google_documents.UnfitError) as unfit:
+    with pytest.raises(UnfitError) as unfit:
         documents.settle()
     documents.settle()  # said once
     return str(unfit.value)
@@ -184,6 +183,6 @@ def test_bodies_are_held_to_microsofts_models(
         published.settle()
         return
     assert answered.status == 400
-    with pytest.raises(microsoft_models.UnfitError) as unfit:
+    with pytest.raises(UnfitError) as unfit:
         published.settle()
     assert said in str(unfit.value)

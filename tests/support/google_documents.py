@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, unquote
 import jsonschema
 from google_forms import STRICTER
 from small_server import Answer, Asked
+from unfit import Problems
 
 Body = dict[str, Any]
 _OK, _FIRST_ERROR = 200, 300
@@ -38,10 +39,6 @@ _INSIDE = {"GoogleIdentityStsV1ExchangeTokenRequest": {"options": "GoogleIdentit
 """Fields whose text is a document of its own, as their descriptions say."""
 _ARGUMENTS = {"boolean": r"(?i)true|false", "integer": r"-?\d+"}
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "uint32": (0, 2**32 - 1)}
-
-
-class UnfitError(AssertionError):
-    """Something was sent or answered that Google's documents do not know."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ class Documents:
 
     apis: tuple[str, ...]
     elsewhere: tuple[str, ...] = ()
-    problems: list[str] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
 
     def held(self, asked: Asked, handle: Callable[[Asked], Answer]) -> Answer:
         """The answer of ``handle``, or 400 with a note for :meth:`settle` if it or the request is unfit."""
@@ -132,14 +129,11 @@ class Documents:
         return self._refused(wrong) if wrong else answer
 
     def settle(self) -> None:
-        """Raises :class:`UnfitError` if anything was unfit: no test passes because an error was expected."""
-        if self.problems:
-            told = "\n".join(dict.fromkeys(self.problems))
-            self.problems.clear()
-            raise UnfitError(told)
+        """See :class:`unfit.Problems`."""
+        self.problems.settle()
 
     def _refused(self, wrong: list[str]) -> Answer:
-        self.problems.extend(wrong)
+        self.problems.found.extend(wrong)
         message = "; ".join(wrong)
         return Answer(400, {"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}})
 

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 import jsonschema
 from microsoft_services import CLIENT, TENANT, Entra
 from small_server import Answer
+from unfit import Problems
 
 _CONTEXT = "https://graph.microsoft.com/v1.0/$metadata"
 _GUID = {"type": "string", "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
@@ -115,7 +116,7 @@ class Graph:
     """One tenant's applications and service principals, by their object ids."""
 
     entra: Entra | None = None
-    problems: list[str] = field(default_factory=list)  # what was asked or answered in no known form
+    problems: Problems = field(default_factory=Problems)  # what was asked or answered in no known form
     allows: bool = True
     page: int = 100
     applications: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -292,7 +293,7 @@ class Graph:
         return Answer(status, {"@odata.context": f"{_CONTEXT}#{kind}/$entity", **thing})
 
     def _unfit(self, problem: str) -> Answer:
-        self.problems.append(problem)
+        self.problems.found.append(problem)
         return _error(400, "Request_BadRequest", problem)
 
 

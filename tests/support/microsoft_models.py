@@ -23,6 +23,7 @@ import azure.mgmt.resource.resources.models as resources
 import azure.mgmt.storage.models as storage
 import jsonschema
 from small_server import Answer, Asked
+from unfit import Problems
 
 _OK, _FIRST_ERROR = 200, 300
 SENT: Mapping[str, Any] = {
@@ -67,15 +68,11 @@ _STRICTER: Mapping[str, dict[str, Any]] = {
 _MAPPED = {"str": str, "bool": bool, "int": int, "float": (int, float), "iso-8601": str, "duration": str}
 
 
-class UnfitError(AssertionError):
-    """Something was sent or answered that Microsoft's models do not know."""
-
-
 @dataclass
 class Published:
     """Holds a test's management to the models; what is unfit is answered 400, and noted."""
 
-    problems: list[str] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
 
     def held(self, asked: Asked, body: Any, handle: Callable[[], Answer]) -> Answer:
         """The answer of ``handle``, or 400 with a note for :meth:`settle` if it or the request is unfit."""
@@ -98,14 +95,11 @@ class Published:
         return self._refused(wrong) if wrong else answer
 
     def settle(self) -> None:
-        """Raises :class:`UnfitError` if anything was unfit: no test passes because an error was expected."""
-        if self.problems:
-            told = "\n".join(dict.fromkeys(self.problems))
-            self.problems.clear()
-            raise UnfitError(told)
+        """See :class:`unfit.Problems`."""
+        self.problems.settle()
 
     def _refused(self, wrong: list[str]) -> Answer:
-        self.problems.extend(wrong)
+        self.problems.found.extend(wrong)
         error = {"code": "InvalidRequestContent", "message": "; ".join(wrong)}
         return Answer(400, {"error": error})
 
