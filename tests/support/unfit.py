@@ -9,7 +9,7 @@ class UnfitError(AssertionError):
     """Something was sent or answered that the documents do not know."""
 
 
-@dataclass
+@dataclass(eq=False)  # so that a comparison with a list is a mistake that types find
 class Problems:
     """Noted while a test runs, told when its service ends."""
 
