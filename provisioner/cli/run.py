@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 
 import click
@@ -24,9 +26,9 @@ def run(command: click.Command, arguments: Sequence[str], name: str) -> int:
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s", level=logging.WARNING)
     # What it says of attempts that are made again comes out as our error where they all fail.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    _take_every_stop_alike()
     try:
-        result = command.main(list(arguments), prog_name=name, standalone_mode=False)
+        with _every_stop_alike():
+            result = command.main(list(arguments), prog_name=name, standalone_mode=False)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except (KeyboardInterrupt, click.Abort):
@@ -46,16 +48,29 @@ def run(command: click.Command, arguments: Sequence[str], name: str) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _take_every_stop_alike() -> None:
-    """SIGTERM and SIGHUP end a command as Ctrl-C does: in order, with its locks let go and its exit code."""
+@contextmanager
+def _every_stop_alike() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does: in order, with its locks let go and its exit code.
+
+    Afterwards they are as before: who runs a command in a process of their own may fork, and a child that
+    raises where it should end can take a lock with it.
+    """
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, stop)
+    taken: list[signal.Signals] = []
+    if threading.current_thread() is threading.main_thread():  # no other may, and none is told of signals
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, stop)
+                taken.append(number)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _usage(error: click.ClickException) -> int:

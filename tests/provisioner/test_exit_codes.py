@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import signal
 from pathlib import Path
 
 import click
@@ -161,3 +162,19 @@ def test_nothing_applied_is_a_status_too(capsys: pytest.CaptureFixture[str]) -> 
     told = json.loads(capsys.readouterr().out)
     assert set(told) == {"state_file", "active_stack", "stacks"}
     assert told["stacks"] == []
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_ends_a_command_in_order_and_means_afterwards_what_it_meant(stop: signal.Signals) -> None:
+    """A pool that forks after a command was run in its process ends its workers with SIGTERM."""
+    ended: list[str] = []
+
+    def stopped() -> None:
+        try:
+            signal.raise_signal(stop)
+        finally:
+            ended.append("in order")
+
+    assert run(click.Command("stopped", callback=stopped), [], "provision") == 130
+    assert ended == ["in order"]
+    assert signal.getsignal(stop) is signal.SIG_DFL
