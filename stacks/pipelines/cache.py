@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Mapping
 from typing import Any
 
 from stacks.artifacts import ArtifactVersion, History, layout
-from stacks.artifacts.records import CacheEntry, Ref, cache_json, canonical, parse_cache_entry
+from stacks.artifacts.records import CacheEntry, Ref, cache_json, parse_cache_entry
 from stacks.errors import ArtifactError, MaterializerError
 from stacks.materializers.registry import name_of
-from stacks.pipelines.code import Unknowable, code_of
-from stacks.pipelines.graph import Invocation
+from stacks.pipelines.code import Unknowable, code_of, identity_of
+from stacks.pipelines.graph import DEFAULT, Invocation
 from stacks.pipelines.steps import Step
 
 logger = logging.getLogger(__name__)
@@ -21,22 +22,19 @@ READ_UP_TO = 8 * 1024 * 1024
 """Bytes of a cached output up to which its content is compared before it is used; of a larger one, its sizes.
 Whatever its size, it is compared when a step loads it."""
 
-_SCHEMA = 1  # changed when two keys that were equal should not be
+_SCHEMA = 2  # changed when two keys that were equal should not be
 
 
 def cache_key(invocation: Invocation, digests: Mapping[str, str]) -> str | None:
     """The key of a step: its code and what it declares, its parameters, and the content of its inputs.
 
-    None for a step that cannot be cached: what it does depends on something without a text.
+    None for a step that cannot be cached: what it does depends on something that nobody can compare.
     """
     step = invocation.step
-    code = step.code()
-    if code is None:
-        logger.info("the step %s closes over a value that is not plain: it is not cached", invocation.name)
-        return None
     try:
-        materializers = _materializers(step)
-    except (Unknowable, MaterializerError):
+        code, defaults, materializers = code_of(step.function), _defaults(invocation), _materializers(step)
+    except (Unknowable, MaterializerError) as reason:
+        logger.info("the step %s is not cached: %s", invocation.name, reason)
         return None
     parts = {
         "schema": _SCHEMA,
@@ -45,9 +43,20 @@ def cache_key(invocation: Invocation, digests: Mapping[str, str]) -> str | None:
         "several": step.outputs.several,
         "materializers": materializers,
         "parameters": invocation.parameters,
+        "defaults": defaults,
         "inputs": digests,
     }
-    return hashlib.sha256(canonical(parts)).hexdigest()
+    # In their own order: a step can tell one mapping from another that has the same names in another order.
+    return hashlib.sha256(json.dumps(parts, allow_nan=False).encode()).hexdigest()
+
+
+def _defaults(invocation: Invocation) -> list[Any]:
+    """Those that a record has no place for: a function counts with its code."""
+    return [
+        [name, identity_of(invocation.arguments[name])]
+        for name, shown in invocation.parameters.items()
+        if shown == DEFAULT
+    ]
 
 
 def _materializers(step: Step) -> list[Any]:

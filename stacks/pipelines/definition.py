@@ -12,6 +12,7 @@ from stacks.artifacts import PipelineRun
 from stacks.artifacts.names import check_name
 from stacks.errors import PipelineError
 from stacks.materializers.codec import Unencodable, plain
+from stacks.pipelines.code import Decorated
 from stacks.pipelines.graph import Graph, building
 from stacks.pipelines.here import client
 
@@ -28,7 +29,7 @@ class PipelineOptions:
     on_success: Callable[[], Any] | None = None
 
 
-class Pipeline:
+class Pipeline(Decorated):
     """A pipeline. A call runs it; within another pipeline it adds its steps to that one."""
 
     def __init__(self, function: Callable[..., Any], name: str, options: PipelineOptions) -> None:

@@ -39,6 +39,9 @@ class StepArtifact:
 
 Source = StepArtifact | ArtifactVersion
 
+DEFAULT = {"$default": True}
+"""How a record shows a default that is not plain; what is plain is never written so."""
+
 
 @dataclass(slots=True)
 class Invocation:
@@ -174,7 +177,7 @@ def _plain(value: Any, parameter: str, step: str, *, default: bool) -> Any:
         return plain(_hollow(value))
     except Unencodable as reason:
         if default:
-            return {"$default": True}  # its text is part of the function's source
+            return dict(DEFAULT)
         raise PipelineError(
             f"{parameter} of the step {step} is a {type(value).__qualname__}: {reason}",
             hint="parameters are plain values; let a step return this, and give its output to this one",

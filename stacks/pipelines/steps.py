@@ -12,7 +12,7 @@ from typing import Any, overload
 from stacks.artifacts.names import check_name
 from stacks.errors import PipelineError
 from stacks.materializers import BaseMaterializer
-from stacks.pipelines.code import Unknowable, code_of
+from stacks.pipelines.code import Decorated
 from stacks.pipelines.declared import Outputs, outputs_of
 from stacks.pipelines.graph import building
 
@@ -30,7 +30,7 @@ class StepOptions:
     on_success: Callable[[], Any] | None = None
 
 
-class Step:
+class Step(Decorated):
     """A step. Within a pipeline a call notes what is to be run; anywhere else it calls the function."""
 
     __name__: str
@@ -57,13 +57,6 @@ class Step:
     def signature(self) -> inspect.Signature:
         """The signature of the function."""
         return inspect.signature(self.function)
-
-    def code(self) -> list[Any] | None:
-        """What makes it the same step as another; None when that cannot be told."""
-        try:
-            return code_of(self.function)
-        except Unknowable:
-            return None
 
     @property
     def entrypoint(self) -> Callable[..., Any]:
