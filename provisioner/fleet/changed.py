@@ -47,24 +47,37 @@ def changed_since(revision: str, stacks: Sequence[LoadedManifest], places: Seque
 
 
 def manifest_at(revision: str, loaded: LoadedManifest) -> Manifest | None:
-    """The manifest of a stack as it was where ``revision`` and the present parted.
+    """The manifest of a stack as it was where ``revision`` and the present parted, wherever it lay then.
 
     None where there was none yet, and for one that does not hold. Raises :class:`InputError` as
     :func:`changed_since` does.
     """
     git = _Git.at(loaded.path.parent)
     base = git.merge_base(revision)
-    name = git.inside(loaded.path)
-    if name is None:
-        return None
+    stack, here = loaded.manifest.name, git.inside(loaded.path)
+    former = _former(git, base, here, loaded) if here is not None else None
+    if former is not None and former.name == stack:
+        return former
+    # Moved to another path, it is still the same stack: nothing of it may look new because of that.
+    for text in (stack, "extends"):  # a file may have its name from one that it extends
+        names = [name for name in git.files_with(base, text) if name.endswith(_SUFFIXES) and name != here]
+        # Where one is copied rather than moved, that of the file which is gone is the one that went on.
+        for name in sorted(names, key=lambda name: ((git.top / name).is_file(), name)):
+            former = _former(git, base, name, loaded)
+            if former is not None and former.name == stack:
+                return former
+    return None
+
+
+def _former(git: _Git, commit: str, name: str, loaded: LoadedManifest) -> Manifest | None:
+    """The manifest in one file as of a commit, with today's options; None for one that does not hold."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, name)
         try:
-            for place, raw in git.chain_at(base, name):
+            for place, raw in git.chain_at(commit, name):
                 target = Path(folder, place)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(raw)
-            return load_manifest(path, loaded.overrides).manifest
+            return load_manifest(Path(folder, name), loaded.overrides).manifest
         except InputError:
             return None
 
@@ -154,6 +167,11 @@ class _Git:
             if name.startswith(("../", "/")):
                 return
 
+    def files_with(self, commit: str, text: str) -> list[str]:
+        """The files of a commit that have this text in them."""
+        found = _run(self.top, "grep", "-lzaF", "-e", text, commit, "--", nothing=1)
+        return [name.removeprefix(f"{commit}:") for name in _names(found)]
+
     def stack_at(self, commit: str, name: str) -> str | None:
         """The name of the stack that a file was the manifest of; None where it was none."""
         try:
@@ -173,7 +191,8 @@ def _names(listing: str) -> list[str]:
     return [name for name in listing.split("\0") if name]
 
 
-def _run(folder: Path, *words: str) -> str:
+def _run(folder: Path, *words: str, nothing: int = 0) -> str:
+    """What git says; ``nothing`` is the exit code with which it says that there is nothing to say."""
     done = subprocess.run(
         ["git", "-C", str(folder), *words],  # noqa: S607  # the user's own git, as their shell would find it
         capture_output=True,
@@ -181,7 +200,7 @@ def _run(folder: Path, *words: str) -> str:
         stdin=subprocess.DEVNULL,
         env={**os.environ, "LC_ALL": "C"},
     )
-    if done.returncode != 0:
+    if done.returncode not in {0, nothing}:
         said = done.stderr.decode(errors="replace").strip() or f"git {words[0]} found nothing"
         raise InputError(
             f"--changed-since: {said}",

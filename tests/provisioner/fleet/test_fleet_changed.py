@@ -9,7 +9,7 @@ from stacks_folder import Folder
 
 from provisioner.errors import InputError
 from provisioner.fleet import changed
-from provisioner.fleet.changed import changed_since
+from provisioner.fleet.changed import changed_since, manifest_at
 from provisioner.fleet.discover import discover
 from provisioner.manifest import load_manifest
 
@@ -130,3 +130,61 @@ def test_outside_a_repository_it_is_refused(folder: Folder, tmp_path: Path) -> N
 
     with pytest.raises(InputError, match="not a git repository"):
         since(folder, "HEAD")
+
+
+# --- the manifest as it was ---------------------------------------------------------------------------
+
+
+def was(repository: Folder, file: str) -> tuple[str, bool] | None:
+    """The name and the protection of a stack's first store, where the work began."""
+    former = manifest_at("main", load_manifest(repository.path / file))
+    return None if former is None else (former.artifact_stores[0].name, former.artifact_stores[0].protect)
+
+
+def test_the_former_manifest_is_found_where_it_lay(repository: Folder) -> None:
+    repository.stack("stacks/alone.yaml", "alone", "another")
+
+    assert was(repository, "stacks/alone.yaml") == ("alone_store", False)
+
+
+@pytest.mark.parametrize("target", ["stacks/elsewhere.yaml", "others/deep/alone.yml"])
+def test_a_moved_manifest_is_compared_with_what_it_was(repository: Folder, target: str) -> None:
+    repository.git("switch", "--quiet", "--create", "work")
+    (repository.path / target).parent.mkdir(parents=True, exist_ok=True)
+    repository.git("mv", "stacks/alone.yaml", target)
+    repository.stack(target, "alone", "another")
+    repository.commit()
+
+    assert was(repository, target) == ("alone_store", False)
+
+
+def test_a_manifest_that_took_the_place_of_another_is_compared_with_its_own(repository: Folder) -> None:
+    repository.git("mv", "stacks/one.yaml", "stacks/kept.yaml")
+    repository.git("mv", "stacks/two.yaml", "stacks/one.yaml")
+
+    assert was(repository, "stacks/one.yaml") == ("two", True)
+
+
+def test_of_two_with_one_name_the_one_that_is_gone_went_on(repository: Folder) -> None:
+    repository.stack("stacks/a-copy.yaml", "alone", "copied")
+    repository.commit()
+    repository.git("mv", "stacks/alone.yaml", "stacks/moved.yaml")
+
+    assert was(repository, "stacks/moved.yaml") == ("alone_store", False)
+
+
+def test_a_name_from_an_extended_file_is_found_there(repository: Folder) -> None:
+    repository.write("parts/_base.yaml", "version: 1\nname: far\nprovider: local\n")
+    repository.write("stacks/far.yaml", "extends: ../parts/_base.yaml\nartifact_stores: [{name: far}]\n")
+    repository.commit()
+    repository.git("mv", "stacks/far.yaml", "stacks/away.yaml")
+
+    assert was(repository, "stacks/away.yaml") == ("far", True)
+
+
+def test_a_new_stack_was_not_there(repository: Folder) -> None:
+    repository.stack("stacks/fresh.yaml")
+    repository.stack("stacks/alone.yaml", "renamed")
+
+    assert was(repository, "stacks/fresh.yaml") is None
+    assert was(repository, "stacks/alone.yaml") is None
