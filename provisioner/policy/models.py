@@ -132,7 +132,7 @@ class Rules(_Part):
         "Every store is encrypted with a customer's key."
     )
     regions: Annotated[AllowedRule | None, BeforeValidator(_as_rule)] = _rule(
-        "Regions that may be used.", {"allowed": ["eu-*"]}
+        "Regions that may be used, for copies as well.", {"allowed": ["eu-*"]}
     )
     providers: Annotated[AllowedRule | None, BeforeValidator(_as_rule)] = _rule(
         "Providers that may be used.", {"allowed": ["aws"]}

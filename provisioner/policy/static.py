@@ -20,6 +20,10 @@ def broken_by_manifest(manifest: Manifest, rules: Rules) -> Iterator[Verdict]:
     yield from _allowed("providers", rules.providers, manifest.provider, ("provider",))
     if "region" in provider.allowed_fields:
         yield from _allowed("regions", rules.regions, manifest.region, ("region",))
+    for index, store in enumerate(manifest.artifact_stores):
+        if store.replica_region is not None:  # every object is copied there
+            at: Loc = ("artifact_stores", index, "replica_region")
+            yield from _allowed("regions", rules.regions, store.replica_region, at, store.name)
     if "account" in provider.allowed_fields:
         yield from _allowed("accounts", rules.accounts, manifest.account, ("account",))
     yield from _tags(manifest, rules)
@@ -30,12 +34,14 @@ def broken_by_manifest(manifest: Manifest, rules: Rules) -> Iterator[Verdict]:
         yield from _principals(manifest, rules.trusted_principals)
 
 
-def _allowed(name: str, rule: AllowedRule | None, value: str | None, loc: Loc) -> Iterator[Verdict]:
+def _allowed(
+    name: str, rule: AllowedRule | None, value: str | None, loc: Loc, component: str = ""
+) -> Iterator[Verdict]:
     if rule is None or (value is not None and matches(value, rule.allowed)):
         return
     wanted = " or ".join(rule.allowed)
     found = f"found {value}" if value is not None else "nothing is said"
-    yield Verdict(name, rule, loc, f"{found}; the policy allows {wanted}")
+    yield Verdict(name, rule, loc, f"{found}; the policy allows {wanted}", component)
 
 
 def _tags(manifest: Manifest, rules: Rules) -> Iterator[Verdict]:

@@ -119,6 +119,29 @@ def test_what_another_file_says_is_found_in_that_file(tmp_path: Path) -> None:
     ]
 
 
+STRICT = """\
+version: 1
+name: demo
+provider: aws
+region: eu-west-1
+artifact_stores:
+  - name: main
+    profile: strict
+    replica_region: us-east-1
+"""
+
+
+def test_the_region_that_everything_is_copied_to_has_to_be_allowed_as_well(tmp_path: Path) -> None:
+    assert said(tmp_path, "regions: {allowed: [eu-*]}", text=STRICT) == [
+        (
+            "stack.yaml:8:21: artifact_stores[0].replica_region: regions: found us-east-1; "
+            "the policy allows eu-*"
+        )
+    ]
+    assert said(tmp_path, "regions: {allowed: [eu-*, us-*]}", text=STRICT) == []
+    assert said(tmp_path, "regions: {allowed: [eu-*], exempt: [demo/main]}", text=STRICT) == []
+
+
 def test_rules_that_a_provider_does_not_know_are_not_for_it(tmp_path: Path) -> None:
     text = "version: 1\nname: demo\nprovider: local\nartifact_stores: [{name: main}]\n"
     rules = "regions: {allowed: [eu-*]}, accounts: {allowed: ['1']}, customer_key: deny"
