@@ -60,6 +60,7 @@ LAYERS = {
         "errors": 0,
         "credentials": 1,
         "forks": 1,
+        "sensitive": 1,
         "state": 2,
         "secrets": 2,
         "connectors": 2,

@@ -18,8 +18,8 @@ from provisioner.catalog import PROVIDERS
 from provisioner.cli.fields import Arguments, warnings
 from provisioner.cli.options import format_option, print_json, say, state_file
 from provisioner.errors import InputError
+from stacks.sensitive import is_reference, is_secret_field
 from stacks.state import ArtifactStoreRecord, ConnectorRecord, StackRecord, State
-from stacks.state.sensitive import is_reference, is_secret_field
 
 if TYPE_CHECKING:
     from stacks.client import Client

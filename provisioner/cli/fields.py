@@ -14,7 +14,7 @@ import click
 
 from provisioner.cli.json_hints import json_problem
 from provisioner.errors import InputError
-from stacks.state.sensitive import is_secret_field, plain_secrets
+from stacks.sensitive import is_secret_field, plain_secrets
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -12,7 +12,7 @@ from provisioner.cli.components import MASK, answer, form_option, make_client, t
 from provisioner.cli.fields import ANYTHING, Arguments, free_arguments, parse
 from provisioner.cli.options import ask, yes_option
 from provisioner.errors import InputError
-from stacks.state.sensitive import SECRET_FIELDS
+from stacks.sensitive import SECRET_FIELDS
 
 if TYPE_CHECKING:
     from stacks.client import Client

@@ -11,8 +11,8 @@ from typing import Protocol
 from stacks.connectors import create_connector
 from stacks.errors import InvalidValueError, SecretNotFoundError
 from stacks.secrets import Secret, SecretReader, SecretStore
+from stacks.sensitive import REFERENCE
 from stacks.state.records import ConnectorRecord
-from stacks.state.sensitive import REFERENCE
 
 # One module for each type, with ``fields(record)``, the names of a key's parts (none where the auth method
 # has no key of its own), and ``rotator(record, secrets, key) -> Rotator``.

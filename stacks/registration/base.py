@@ -12,9 +12,9 @@ from typing import Any
 
 from stacks.errors import ComponentError, ComponentExistsError
 from stacks.secrets import SecretStore, references, secret_store
+from stacks.sensitive import is_reference, is_secret_field, unfolded
 from stacks.state import ArtifactStoreRecord, ConnectorRecord, StackRecord, State, StateFile
 from stacks.state.records import check_name
-from stacks.state.sensitive import is_reference, is_secret_field, unfolded
 from stacks.stores.base import BaseArtifactStore
 
 logger = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from stacks.errors import InvalidNameError, InvalidValueError, SecretNotFoundError
+from stacks.sensitive import KEY, REFERENCE
 from stacks.state.records import check_name
-from stacks.state.sensitive import KEY, REFERENCE
 
 
 class Secret(Mapping[str, str]):

@@ -21,7 +21,7 @@ from stacks.errors import (
     InvalidValueError,
     UnknownComponentError,
 )
-from stacks.state.sensitive import plain_secrets
+from stacks.sensitive import plain_secrets
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
