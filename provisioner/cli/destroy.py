@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from provisioner.cli.fleet import FleetOptions, fleet_options, load_targets, print_fleet, run_fleet
-from provisioner.cli.options import engine_options, policy_option, set_option, yes_option
+from provisioner.cli.options import engine_options, policy_option, reachable, set_option, yes_option
 from provisioner.cli.running import confirm_on_terminal, load_target, make_engine
 from provisioner.engine import Engine
 from provisioner.errors import InputError
@@ -13,7 +13,7 @@ from provisioner.manifest import LoadedManifest
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="FILE|FOLDER|NAME...")
+@click.argument("targets", nargs=-1, required=True, callback=reachable, metavar="FILE|FOLDER|NAME...")
 @click.option("--force-nonempty", is_flag=True, help="Delete the objects and versions in the buckets, too.")
 @set_option
 @yes_option

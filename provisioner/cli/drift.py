@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from provisioner.cli.fleet import FleetOptions, fleet_options, load_targets, print_fleet, run_fleet
-from provisioner.cli.options import engine_options, format_option, set_option
+from provisioner.cli.options import engine_options, format_option, reachable, set_option
 from provisioner.cli.running import CHANGES, load_target, make_engine, print_results
 from provisioner.drifting import drift_by_asking, drift_by_terraform
 from provisioner.engine import Engine, Result
@@ -13,7 +13,7 @@ from provisioner.manifest import LoadedManifest
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="FILE|FOLDER|NAME...")
+@click.argument("targets", nargs=-1, required=True, callback=reachable, metavar="FILE|FOLDER|NAME...")
 @click.option("--fast", is_flag=True, help="Ask the cloud itself: seconds less, and needs no Terraform.")
 @set_option
 @format_option("text", "markdown", "html", "json")

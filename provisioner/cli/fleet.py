@@ -17,7 +17,7 @@ import click
 
 from provisioner.cli.board import Board
 from provisioner.cli.components import table
-from provisioner.cli.options import ask, say, state_file
+from provisioner.cli.options import ask, say, state_file, tell_unread
 from provisioner.cli.run import INTERRUPTED, explained
 from provisioner.cli.running import CHANGES, load_target, print_summaries
 from provisioner.cli.show import plan_text
@@ -113,7 +113,7 @@ def load_places(
 
     Raises :class:`ManifestError` with the problems of all files.
     """
-    found = discover([Path(place) for place in places])
+    found = tell_unread(discover([Path(place) for place in places]))
     loaded: list[LoadedManifest] = []
     problems: list[Problem] = []
     for path in found.stacks:

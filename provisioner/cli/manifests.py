@@ -18,6 +18,7 @@ from provisioner.cli.options import (
     print_json,
     say,
     set_option,
+    tell_unread,
 )
 from provisioner.errors import ManifestError, Problem, SafetyError
 
@@ -40,7 +41,7 @@ def validate(files: tuple[str, ...], overrides: tuple[str, ...], form: str) -> i
     from provisioner.fleet.discover import discover
     from provisioner.manifest import load_manifest
 
-    found = discover([Path(name) for name in files])
+    found = tell_unread(discover([Path(name) for name in files]))
     problems: list[Problem] = []
     loaded = []
     for path, why in found.bases:
@@ -161,7 +162,7 @@ def render(files: tuple[str, ...], output: str | None, check: bool, overrides: t
 
     many = len(files) > 1 or Path(files[0]).is_dir()
     outdated = 0
-    for path in discover([Path(name) for name in files]).stacks:
+    for path in tell_unread(discover([Path(name) for name in files])).stacks:
         manifest = load_manifest(path, overrides).manifest
         target = Path(output or path.parent) / manifest.name if many else Path(output or manifest.name)
         rendered = render_files(manifest)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from provisioner.errors import InputError
 from stacks.state import StateFile
+
+if TYPE_CHECKING:
+    from provisioner.fleet.discover import Found
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _POLICY = "PROVISION_POLICY"
@@ -40,7 +44,7 @@ def policy_option(command: _F) -> _F:
     def take(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
         if value is None:
             return
-        if not Path(value).is_file():
+        if not stat.S_ISREG(_mode(value)):
             raise InputError(f"{value} is not a file", hint="name a policy file, such as policy.yaml")
         before = os.environ.get(_POLICY)
         os.environ[_POLICY] = value
@@ -118,7 +122,7 @@ def ask(question: str) -> bool:
 def existing_file(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
     """A callback that refuses paths which are not files, by name."""
     for name in value if isinstance(value, tuple) else (value,):
-        if name is not None and not Path(name).is_file():
+        if name is not None and not stat.S_ISREG(_mode(name)):
             raise InputError(
                 f"{name} is not a file", hint="name a stack manifest; `provision init` writes one"
             )
@@ -128,9 +132,38 @@ def existing_file(_context: click.Context, _parameter: click.Parameter, value: A
 def existing_place(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
     """The same for commands that also take folders."""
     for name in value:
-        if not Path(name).is_file() and not Path(name).is_dir():
+        if not stat.S_ISREG(_mode(name)) and not stat.S_ISDIR(_mode(name)):
             raise InputError(
                 f"{name} is neither a file nor a folder",
                 hint="name a stack manifest or a folder of them; `provision init` writes one",
             )
     return value
+
+
+def reachable(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+    """A callback for what may be a path or a name: refuses paths that nobody may look at."""
+    for name in value:
+        _mode(name)
+    return value
+
+
+def _mode(name: str) -> int:
+    """The kind and the bits of what is at a path, 0 for nothing.
+
+    Raises :class:`InputError` where that cannot be told.
+    """
+    try:
+        return Path(name).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return 0
+    except OSError as error:
+        raise InputError(
+            f"{name} cannot be read: {error.strerror}", hint="check its owner and mode, and its folders'"
+        ) from error
+
+
+def tell_unread(found: Found) -> Found:
+    """Name the folders that were not looked into: a stack may lie there. What was found, as it is."""
+    for folder, why in found.unread:
+        say(f"attention: {folder} is passed over: {why}")
+    return found

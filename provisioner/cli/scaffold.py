@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from provisioner.catalog import PROVIDERS
+from provisioner.cli.options import tell_unread
 from provisioner.errors import InputError
 
 
@@ -44,7 +45,8 @@ def _pipelines(folder: Path, system: str) -> list[Path]:
     from provisioner.fleet.discover import discover
     from provisioner.manifest import load_manifest
 
-    providers = {load_manifest(path).manifest.provider for path in discover([folder]).stacks}
+    found = tell_unread(discover([folder]))
+    providers = {load_manifest(path).manifest.provider for path in found.stacks}
     repository = repository_of(folder)
     stacks = folder.resolve().relative_to(repository).as_posix()
     here = Path.cwd()

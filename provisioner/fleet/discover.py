@@ -2,13 +2,16 @@
 
 Every YAML file that looks like a manifest is one, and has to be right: a stack with a mistake in it is
 reported and never skipped. What only lends its fields to others is none: a file that other manifests extend
-and that lacks what a stack must have, and everything whose name begins with ``_`` or ``.``.
+and that lacks what a stack must have, and everything whose name begins with ``_`` or ``.``. Folders that may
+not be read are somebody else's, such as a file system's lost+found: they are named, and passed over.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,17 +32,21 @@ _MEANT_FLOW = re.compile(r"""["']?(artifact_stores|extends)["']?\s*:""")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What lies in the given places: the ``stacks``, and the ``bases`` that are none, with the reason."""
+    """What lies in the given places: the ``stacks``, and the ``bases`` that are none, with the reason.
+
+    ``unread`` are the folders in them that may not be read, with the reason, too.
+    """
 
     stacks: tuple[Path, ...]
     bases: tuple[tuple[Path, str], ...]
+    unread: tuple[tuple[Path, str], ...] = ()
 
 
 def discover(places: Sequence[Path]) -> Found:
     """The manifests in ``places``, folders and files: each once, in the order of their paths.
 
     A file that is named itself is a stack, whatever it looks like. Raises :class:`InputError` for a place
-    that is not there, and for folders in which no stack lies.
+    that is not there or may not be read, and for folders in which no stack lies.
     """
     named = [place for place in places if not place.is_dir()]
     folders = [place for place in places if place.is_dir()]
@@ -49,34 +56,62 @@ def discover(places: Sequence[Path]) -> Found:
                 f"{place} is neither a file nor a folder",
                 hint="name a stack manifest or a folder of them; `provision init` writes one",
             )
-    candidates = [path for folder in folders for path in _manifests(folder)]
+    unread: dict[Path, str] = {}
+    candidates = [path for folder in folders for path in _manifests(folder, unread)]
+    for folder in folders:
+        if folder in unread:
+            raise InputError(
+                f"{folder} cannot be read: {unread[folder]}", hint="check its owner and its mode"
+            )
     bases = _bases(candidates)
     chosen = [*named, *(path for path in candidates if path not in bases)]
     if not chosen:
         where = ", ".join(str(folder) for folder in folders)
+        closed = ", ".join(f"{folder} ({why})" for folder, why in unread.items())
         raise InputError(
             f"no stack manifest lies in {where}",
             hint="a manifest is a .yaml or .yml file with `provider` or `extends`; names that begin with "
-            "`_` or `.` are passed over",
+            "`_` or `.` are passed over" + (f", and so is what cannot be read: {closed}" if closed else ""),
         )
     unique = {os.path.realpath(path): path for path in reversed(chosen)}
-    return Found(tuple(sorted(unique.values())), tuple(bases.items()))
+    return Found(tuple(sorted(unique.values())), tuple(bases.items()), tuple(unread.items()))
 
 
-def _manifests(folder: Path) -> Iterator[Path]:
-    for directory, folders, files in os.walk(folder):
+def _manifests(folder: Path, unread: dict[Path, str]) -> Iterator[Path]:
+    """The manifests in ``folder``; which folders in it cannot be read is noted, with the reason."""
+
+    def note(error: OSError) -> None:
+        unread[Path(error.filename)] = error.strerror or type(error).__name__
+
+    for directory, folders, files in os.walk(folder, onerror=note):
         here = Path(directory)
-        folders[:] = sorted(name for name in folders if not _passed_over(here / name))
+        folders[:] = sorted(name for name in folders if not _passed_over(here / name, unread))
         for name in sorted(files):
             if name.endswith(_SUFFIXES) and not name.startswith(("_", ".")) and _is_meant(here / name):
                 yield here / name
 
 
-def _passed_over(folder: Path) -> bool:
-    """Hidden and marked folders, what Terraform, Python and npm left, and a rendering."""
+def _passed_over(folder: Path, unread: dict[Path, str]) -> bool:
+    """Hidden and marked folders, what Terraform, Python and npm left, a rendering, what is closed to us."""
     if folder.name.startswith(("_", ".")) or folder.name in _NEVER:
         return True
-    return all((folder / name).is_file() for name in _RENDERED) or (folder / "pyvenv.cfg").is_file()
+    try:
+        return all(_is_file(folder / name) for name in _RENDERED) or _is_file(folder / "pyvenv.cfg")
+    except OSError as error:
+        unread[folder] = error.strerror or type(error).__name__
+        return True
+
+
+def _is_file(path: Path) -> bool:
+    """Path.is_file, which in some versions of Python hides that it may not look, and in others does not."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a symbolic link that leads to itself
+            return False
+        raise
 
 
 def _is_meant(path: Path) -> bool:

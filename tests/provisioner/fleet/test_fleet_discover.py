@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from file_modes import mode
 from stacks_folder import Folder
 
 from provisioner.errors import InputError
@@ -135,3 +136,39 @@ def test_a_link_that_leads_to_itself_does_no_harm(folder: Folder) -> None:
     (folder.path / "broken.yaml").unlink()
 
     assert names(folder) == ["a.yaml"]
+
+
+@pytest.mark.parametrize(
+    "bits", [0o000, 0o111, 0o444], ids=["closed", "not to be listed", "not to be entered"]
+)
+def test_a_folder_that_may_not_be_read_is_passed_over_and_named(folder: Folder, bits: int) -> None:
+    """A file system's lost+found, say, or the volume of a container: not ours to say what lies in it."""
+    folder.stack("a.yaml")
+    folder.stack("z.yaml")
+    folder.stack("deep/lost+found/b.yaml")
+    folder.write("deep/lost+found/more/c.txt", "")
+
+    with mode(folder.path / "deep/lost+found", bits):
+        found = discover([folder.path])
+
+    assert [path.name for path in found.stacks] == ["a.yaml", "z.yaml"]
+    assert found.unread == ((folder.path / "deep/lost+found", "Permission denied"),)
+
+
+def test_a_folder_that_may_not_be_read_is_refused_where_it_is_named(folder: Folder) -> None:
+    folder.stack("mine/a.yaml")
+
+    with mode(folder.path / "mine", 0), pytest.raises(InputError) as refused:
+        discover([folder.path / "mine"])
+
+    assert refused.value.message == f"{folder.path / 'mine'} cannot be read: Permission denied"
+
+
+def test_where_no_stack_is_found_the_folders_that_were_not_read_are_named(folder: Folder) -> None:
+    folder.stack("mine/a.yaml")
+
+    with mode(folder.path / "mine", 0), pytest.raises(InputError) as refused:
+        discover([folder.path])
+
+    assert "no stack manifest lies in" in refused.value.message
+    assert f"{folder.path / 'mine'} (Permission denied)" in (refused.value.hint or "")
