@@ -168,6 +168,7 @@ def _in_manifest(before: Manifest, after: Manifest) -> Iterator[Danger]:
         old = before.store(store.renamed_from or "") or before.store(store.name)
         if old is not None:
             yield from _store(old, store)
+            yield from _network(before, after, old, store)
     for connector in after.connectors:
         former = before.connector(connector.renamed_from or "") or before.connector(connector.name)
         if former is not None:
@@ -194,6 +195,17 @@ def _store(old: ArtifactStore, new: ArtifactStore) -> Iterator[Danger]:
     if fewer is not None and (days is None or fewer < days):
         kept = f"instead of {days}" if days is not None else "instead of being kept"
         yield Danger("data", new.name, f"old versions are removed after {fewer} days {kept}")
+
+
+def _network(before: Manifest, after: Manifest, old: ArtifactStore, new: ArtifactStore) -> Iterator[Danger]:
+    """Networks from which a store is reached and was not."""
+    was, now = PROVIDERS[before.provider].open_to(old), PROVIDERS[after.provider].open_to(new)
+    if was is None or now == was:
+        return
+    if now is None:
+        yield Danger("public", new.name, "the account is reached from every network")
+    elif now - was:
+        yield Danger("permissions", new.name, f"is now also reached from {', '.join(sorted(now - was))}")
 
 
 def _connector(old: Connector, new: Connector) -> Iterator[Danger]:

@@ -23,6 +23,12 @@ AZURE_DANGERS = Dangers(
                     "public",
                     "the account is reached from anywhere",
                 ),
+                (
+                    "network_rules.0.default_action",
+                    frozenset({"Deny"}),
+                    "public",
+                    "the account is reached from every network",
+                ),
                 ("https_traffic_only_enabled", frozenset({True}), "protection", "plain HTTP is allowed"),
                 (
                     "shared_access_key_enabled",

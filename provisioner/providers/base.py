@@ -238,6 +238,13 @@ class Provider:
         """The protections that the plan leaves out, each in words, for whoever reviews it."""
         return []
 
+    def open_to(
+        self,
+        store: ArtifactStore,  # noqa: ARG002  # for those that know networks
+    ) -> frozenset[str] | None:
+        """The networks from which a store is reached by whoever has access; None: from all of them."""
+        return None
+
     def permissions(self, connector: Connector) -> str:
         """In words, what a connector's identity may do in its stores."""
         return {

@@ -120,6 +120,62 @@ def test_a_deeper_prefix_and_a_new_name_are_no_danger() -> None:
     assert between(store(), store(prefix="a/bc")) != []  # not below a/b
 
 
+SUBNET = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Network"
+    "/virtualNetworks/net/subnets/{}"
+)
+OFFICE, ENDPOINT = ["203.0.113.0/24"], SUBNET.format("endpoints")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({"allowed_networks": OFFICE}, {}, ("public", "the account is reached from every network")),
+        ({"private_endpoint_subnet": ENDPOINT}, {}, ("public", "the account is reached from every network")),
+        (
+            {"allowed_networks": OFFICE},
+            {"allowed_networks": [*OFFICE, "198.51.100.7"]},
+            ("permissions", "is now also reached from 198.51.100.7"),
+        ),
+        (
+            {"private_endpoint_subnet": ENDPOINT},
+            {"private_endpoint_subnet": ENDPOINT, "allowed_networks": OFFICE},
+            ("permissions", "is now also reached from 203.0.113.0/24"),
+        ),
+        (
+            {"allowed_networks": OFFICE},
+            {"allowed_networks": [SUBNET.format("vms")]},
+            ("permissions", f"is now also reached from {SUBNET.format('vms')}"),
+        ),
+    ],
+)
+def test_networks_that_did_not_reach_a_store(
+    before: dict[str, Any], after: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    (danger,) = reached(before, after)
+    assert (danger.kind, danger.component, danger.text) == (expected[0], "main", expected[1])
+
+
+def test_fewer_networks_are_no_danger() -> None:
+    office, both = {"allowed_networks": OFFICE}, {"allowed_networks": [*OFFICE, "198.51.100.7"]}
+
+    assert reached({}, office) == reached(both, office) == reached(office, office) == reached({}, {}) == []
+
+
+def reached(before: dict[str, Any], after: dict[str, Any]) -> list[Danger]:
+    """The dangers of going from one store on Azure to another."""
+    old, new = (
+        manifests.manifest(
+            provider="azure",
+            region="westeurope",
+            account="00000000-0000-0000-0000-000000000000",
+            artifact_stores=[{"name": "main", **fields}],
+        )
+        for fields in (before, after)
+    )
+    return dangers(new, old, (), None, operation="apply")
+
+
 def planned(*changes: tuple[str, str, Any, Any], operation: str = "apply") -> list[Danger]:
     """The dangers of a plan: resource and action, before and after."""
     told, details = [], []
@@ -167,6 +223,12 @@ def test_a_bucket_that_goes_takes_its_data_along(kind: str, action: str) -> None
             {"shared_access_key_enabled": False},
             {"shared_access_key_enabled": True},
             "permissions",
+        ),
+        (
+            "azurerm_storage_account",
+            {"network_rules": [{"default_action": "Deny"}]},
+            {"network_rules": []},
+            "public",
         ),
         (
             "azurerm_storage_container",
