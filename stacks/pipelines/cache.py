@@ -14,6 +14,7 @@ from stacks.errors import ArtifactError, MaterializerError
 from stacks.materializers.registry import name_of
 from stacks.pipelines.code import Unknowable, code_of, identity_of
 from stacks.pipelines.graph import DEFAULT, Invocation
+from stacks.pipelines.parameters import hardened
 from stacks.pipelines.steps import Step
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ def cache_key(invocation: Invocation, digests: Mapping[str, str]) -> str | None:
     step = invocation.step
     try:
         code, defaults, materializers = code_of(step.function), _defaults(invocation), _materializers(step)
+        parameters = hardened(invocation.parameters, _json(code))
     except (Unknowable, MaterializerError) as reason:
         logger.info("the step %s is not cached: %s", invocation.name, reason)
         return None
@@ -42,12 +44,16 @@ def cache_key(invocation: Invocation, digests: Mapping[str, str]) -> str | None:
         "outputs": [[one.name, one.named] for one in step.outputs.each],
         "several": step.outputs.several,
         "materializers": materializers,
-        "parameters": invocation.parameters,
+        "parameters": parameters,
         "defaults": defaults,
         "inputs": digests,
     }
     # In their own order: a step can tell one mapping from another that has the same names in another order.
-    return hashlib.sha256(json.dumps(parts, allow_nan=False).encode()).hexdigest()
+    return hashlib.sha256(_json(parts)).hexdigest()
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False).encode()
 
 
 def _defaults(invocation: Invocation) -> list[Any]:

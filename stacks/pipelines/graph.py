@@ -86,7 +86,7 @@ class Graph:
             found = dict(_sources(value, parameter))
             self._check(found, chosen)
             inputs.update(found)
-            if value is not (found.get(parameter)):
+            if parameter not in found:  # else it is an output itself
                 parameters[parameter] = _plain(value, parameter, chosen, default=parameter in defaults)
         before = tuple(self._before(one, chosen) for one in _listed(after))
         self.invocations[chosen] = Invocation(chosen, step, arguments, parameters, inputs, before)

@@ -29,8 +29,8 @@ _ABOUT = frozenset({
 })  # fmt: skip
 # Tokens of texts and of listings.
 _BEFORE_TOKEN = frozenset({
-    "begin", "bos", "cls", "continuation", "end", "eos", "first", "image", "last", "mask", "max", "min", "next",
-    "num", "pad", "page", "per", "prefix", "sep", "special", "start", "stop", "suffix", "unk",
+    "begin", "bos", "cls", "continuation", "end", "eos", "first", "image", "last", "mask", "max", "min",
+    "next", "num", "pad", "page", "per", "prefix", "sep", "special", "start", "stop", "suffix", "unk",
 })  # fmt: skip
 _AFTER_TOKEN = frozenset({
     "budget", "dim", "embedding", "embeddings", "id", "ids", "index", "level", "loss", "probability", "rate",
@@ -56,11 +56,14 @@ def hardened(parameters: Mapping[str, Any], salt: bytes) -> dict[str, Any]:
 @lru_cache(maxsize=64)
 def _stretched(secret: bytes, salt: bytes) -> str:
     """Takes about 50 ms, and 16 MiB."""
-    return hashlib.scrypt(secret, salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
+    try:
+        return hashlib.scrypt(secret, salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
+    except (AttributeError, ValueError) as error:
+        raise Unknowable(f"it is given a secret, and this Python has no scrypt: {error}") from None
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a parameter of this name holds a secret: ``db_password``, ``openaiApiKey``; not ``max_tokens``."""
+    """Whether a parameter of this name is a secret: ``db_password``, ``openaiApiKey``; not ``max_tokens``."""
     if name.lower() == "key":
         return False
     words = [word.lower() for word in _WORD.findall(name)]
