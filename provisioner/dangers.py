@@ -15,6 +15,7 @@ from provisioner.catalog import PROVIDERS
 from provisioner.manifest import ArtifactStore, Connector, Manifest
 from provisioner.summary import Danger, split_address
 from provisioner.terraform.stream import Change
+from provisioner.trusting import newly_trusted
 
 _DIRECTORY = re.compile(r"terraform_data\.directory(\[.*\])?")
 
@@ -24,6 +25,7 @@ _BUCKETS = frozenset(name for one in _EVERY for name in one.buckets)
 _PROTECTING = {name: row for one in _EVERY for name, row in one.protecting.items()}
 _SAFE = {name: rows for one in _EVERY for name, rows in one.safe.items()}
 _POLICIES = {name: row for one in _EVERY for name, row in one.policies.items()}
+_TRUSTING = {name: attribute for one in _EVERY for name, attribute in one.trusting.items()}
 _GIVING = {name: row for one in _EVERY for name, row in one.giving.items()}
 _IDENTITIES = frozenset(name for one in _EVERY for name in one.identities)
 _NARROW = frozenset(name for one in _EVERY for name in one.narrow)
@@ -93,6 +95,10 @@ def _in_plan(planned: Sequence[Change], changes: Mapping[str, Any], gone: Iterab
             added = sorted(_statements(new.get(attribute), keys) - _statements(old.get(attribute), keys))
             if added:
                 yield Danger(kind, component, f"{words}: {', '.join(added)}")
+        if change.type in _TRUSTING:
+            attribute = _TRUSTING[change.type]
+            for who in newly_trusted(old.get(attribute), new.get(attribute)):
+                yield Danger("trust", component, f"is now also trusted to {who}")
 
 
 def _gives_more(planned: Sequence[Change], known: Collection[str]) -> Iterator[Change]:

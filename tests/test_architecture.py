@@ -38,6 +38,7 @@ LAYERS = {
         "register": 4,
         "summary": 5,
         "dangers": 5,
+        "trusting": 4,
         "verify": 5,
         "live": 6,
         "adopt": 7,

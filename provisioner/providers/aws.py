@@ -286,9 +286,9 @@ _DANGERS = Dangers(
     policies=MappingProxyType(
         {
             "aws_iam_role_policy": ("policy", "permissions", ("Action", "Resource"), "may now also"),
-            "aws_iam_role": ("assume_role_policy", "trust", ("Principal",), "is now also trusted to"),
         }
     ),
+    trusting=MappingProxyType({"aws_iam_role": "assume_role_policy"}),
 )
 
 AWS = Aws(

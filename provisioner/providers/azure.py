@@ -130,7 +130,8 @@ class Azure(Provider):
 
     def open_to(self, store: ArtifactStore) -> frozenset[str] | None:
         """Those that are named, as addresses or for private endpoints: then nobody else gets in."""
-        return frozenset({*store.allowed_networks, store.private_endpoint_subnet} - {None}) or None
+        named = (*store.allowed_networks, store.private_endpoint_subnet)
+        return frozenset(name for name in named if name is not None) or None
 
     def permissions(self, connector: Connector) -> str:
         """Those of the roles Storage Blob Data Contributor and Storage Blob Data Reader, in words."""

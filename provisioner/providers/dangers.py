@@ -25,6 +25,8 @@ class Dangers:
     """By type, the attributes that must keep to safe values."""
     policies: Mapping[str, tuple[str, str, tuple[str, ...], str]] = field(default_factory=lambda: _NONE)
     """By type: the attribute with a JSON policy, the kind, the keys of a statement to look at, the words."""
+    trusting: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    """By type: the attribute with a JSON policy that says who may act as it."""
     giving: Mapping[str, tuple[str, str, str]] = field(default_factory=lambda: _NONE)
     """Types that each give one thing to an identity: the attribute that says what, the kind, the words."""
     identities: frozenset[str] = frozenset()

@@ -254,10 +254,9 @@ def test_a_protection_that_is_deleted_while_its_bucket_stays() -> None:
     assert [danger.kind for danger in planned(block, ("aws_s3_bucket", "delete", {}, None))] == ["data"]
 
 
-def document(*actions: str, principal: str | None = None) -> str:
+def document(*actions: str) -> str:
     """A policy that allows these."""
-    statement: dict[str, Any] = {"Effect": "Allow", "Action": list(actions)}
-    statement |= {"Principal": {"AWS": principal}} if principal else {"Resource": "arn:aws:s3:::acme/*"}
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": "arn:aws:s3:::acme/*"}
     return json.dumps({"Statement": [statement, {"Effect": "Deny", "Action": "s3:DeleteBucket"}]})
 
 
@@ -270,14 +269,83 @@ def test_permissions_that_a_role_did_not_have() -> None:
     assert planned(("aws_iam_role_policy", "update", less, {"policy": None})) == []  # known after the apply
 
 
-def test_principals_that_a_role_did_not_trust() -> None:
-    before, after = (
-        {"assume_role_policy": document("sts:AssumeRole", principal=f"arn:aws:iam::123456789012:{name}")}
-        for name in ("role/ci", "root")
-    )
+CI, ROOT = "arn:aws:iam::123456789012:role/ci", "arn:aws:iam::123456789012:root"
+GITHUB = "token.actions.githubusercontent.com"
+PROVIDER = f"arn:aws:iam::123456789012:oidc-provider/{GITHUB}"
 
-    (danger,) = planned(("aws_iam_role", "update", before, after))
-    assert (danger.kind, danger.text) == ("trust", "is now also trusted to: arn:aws:iam::123456789012:root")
+
+def role(*statements: dict[str, Any]) -> dict[str, Any]:
+    """A role that trusts by these statements."""
+    allowed = [{"Effect": "Allow", "Action": "sts:AssumeRole", **statement} for statement in statements]
+    return {"assume_role_policy": json.dumps({"Version": "2012-10-17", "Statement": allowed})}
+
+
+def named(*principals: str, external_id: str | None = None) -> dict[str, Any]:
+    """Principals of AWS."""
+    condition = {"Condition": {"StringEquals": {"sts:ExternalId": external_id}}} if external_id else {}
+    return {"Principal": {"AWS": list(principals)}} | condition
+
+
+def workload(
+    *subjects: str, operator: str = "StringEquals", audience: str | None = "sts.amazonaws.com"
+) -> Any:
+    """Workloads that show tokens of GitHub."""
+    tests: dict[str, Any] = {operator: {f"{GITHUB}:sub": list(subjects)}}
+    if audience is not None:
+        tests.setdefault("StringEquals", {})[f"{GITHUB}:aud"] = audience
+    return {"Principal": {"Federated": PROVIDER}, "Condition": tests}
+
+
+PROD, EVIL = "repo:acme/ml:environment:prod", "repo:evil/x:ref:refs/heads/main"
+OF_GITHUB = f"{GITHUB}:aud is sts.amazonaws.com and {GITHUB}:sub is"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (named(CI), named(ROOT), ROOT),
+        (named(CI), named(CI, ROOT), ROOT),
+        (workload(PROD), workload(EVIL), f"{PROVIDER} where {OF_GITHUB} {EVIL}"),
+        (workload(PROD), workload(PROD, EVIL), f"{PROVIDER} where {OF_GITHUB} {PROD} or {EVIL}"),
+        (
+            workload(PROD),
+            workload("repo:*", operator="StringLike"),
+            f"{PROVIDER} where {GITHUB}:aud is sts.amazonaws.com and {GITHUB}:sub is repo:*",
+        ),
+        (workload(PROD), workload(PROD, audience=None), f"{PROVIDER} where {GITHUB}:sub is {PROD}"),
+        (workload(PROD), {"Principal": {"Federated": PROVIDER}}, f"{PROVIDER}, without conditions"),
+        (named(CI, external_id="agreed"), named(CI), f"{CI}, without conditions"),
+        (
+            named(CI, external_id="agreed"),
+            named(CI, external_id="other"),
+            f"{CI} where sts:ExternalId is other",
+        ),
+        (named(CI), named(CI) | {"Action": ["sts:AssumeRole", "sts:TagSession"]}, CI),
+        (named(CI), {"NotPrincipal": {"AWS": CI}}, f"everybody but {CI}"),
+    ],
+)
+def test_those_whom_a_role_did_not_trust(
+    before: dict[str, Any], after: dict[str, Any], expected: str
+) -> None:
+    """There need be no manifest from before: a runner does not know any."""
+    (danger,) = planned(("aws_iam_role", "update", role(before), role(after)))
+
+    assert (danger.kind, danger.text) == ("trust", f"is now also trusted to {expected}")
+    assert planned(("aws_iam_role", "update", role(after), role(after))) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (named(CI, ROOT), named(CI)),
+        (named(CI), named(CI, external_id="agreed")),
+        (workload(PROD, EVIL), workload(PROD)),
+        (workload(PROD, audience=None), workload(PROD)),
+    ],
+)
+def test_trust_that_is_narrowed_is_no_danger(before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert planned(("aws_iam_role", "update", role(before), role(after))) == []
+    assert planned(("aws_iam_role", "update", role(named(CI), before), role(after))) == []
 
 
 @pytest.mark.parametrize(
