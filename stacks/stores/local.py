@@ -2,19 +2,16 @@
 
 A file appears under its name complete or not at all: it is written under another name beside its place and
 renamed. Conditional writes hold a lock on the directory while they compare and rename; so does every other
-change of a name, or the comparison would prove nothing.
+change of a name, or the comparison would prove nothing. Writing goes through a symlink to the file that it
+means, keeps that file's owner and mode, and never replaces a device or a pipe.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import secrets
 import shutil
 import stat as stat_module
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -24,9 +21,8 @@ from stacks.credentials import Credentials
 from stacks.errors import PathError, StoreConfigError, StorePermissionError
 from stacks.stores import paths
 from stacks.stores.keyed import KeyedArtifactStore
-from stacks.stores.types import ALWAYS, Condition, Data, Entry, FileStat, PathType, Upload
-
-_TEMPORARY = ".stacks-tmp-"
+from stacks.stores.local_upload import TEMPORARY, LocalUpload, etag_of, locked
+from stacks.stores.types import ALWAYS, Condition, Data, Entry, FileStat, PathType
 
 
 class LocalArtifactStore(KeyedArtifactStore):
@@ -71,12 +67,23 @@ class LocalArtifactStore(KeyedArtifactStore):
         return self._checked(real[len(self._real_root) :].strip("/"))
 
     def _checked(self, key: str) -> str:
-        if key.startswith(_TEMPORARY) or f"/{_TEMPORARY}" in key:
-            raise PathError(f"names that begin with {_TEMPORARY} are the store's own")
+        if key.startswith(TEMPORARY) or f"/{TEMPORARY}" in key:
+            raise PathError(f"names that begin with {TEMPORARY} are the store's own")
         return key
 
     def _file(self, key: str) -> str:
         return f"{self._real_root}/{key}" if key else self._real_root
+
+    def _inside(self, file: str) -> str:
+        """The real path of a file of the disk.
+
+        Raises:
+            PathOutsideStoreError: a symlink leads out of the root.
+        """
+        real = os.path.realpath(file)
+        if not _is_below(real, self._real_root):
+            raise paths.outside(file, self.path)
+        return real
 
     def _translate(self, error: Exception, operation: str, path: str) -> Exception | None:
         if isinstance(error, PermissionError):
@@ -111,7 +118,7 @@ class LocalArtifactStore(KeyedArtifactStore):
         modified = datetime.fromtimestamp(found.st_mtime_ns / 1e9, UTC)
         if stat_module.S_ISDIR(found.st_mode):
             return FileStat(self._uri(key), 0, modified, is_dir=True)
-        return FileStat(self._uri(key), found.st_size, modified, _etag(found))
+        return FileStat(self._uri(key), found.st_size, modified, etag_of(found))
 
     def _open_reading(self, key: str, *, binary: bool) -> IO[Any]:
         """A real file: it can be mapped into memory, and a replaced file goes on being read as it was."""
@@ -131,15 +138,46 @@ class LocalArtifactStore(KeyedArtifactStore):
             return os.pread(file.fileno(), stop - start, start), found
 
     def _put(self, key: str, content: bytes, condition: Condition) -> str | None:
-        upload = _LocalUpload(self, key, condition)
+        upload = self._upload(key, condition)
         try:
             upload.write(content)
             return upload.publish()
         finally:
             upload.abort()
 
-    def _upload(self, key: str, condition: Condition) -> Upload:
-        return _LocalUpload(self, key, condition)
+    def _upload(self, key: str, condition: Condition, *, mode: int = 0o666) -> LocalUpload:
+        target, found = self._destination(key)
+        if found is None:
+            self._make_parents(key, os.path.dirname(target))
+
+        def check() -> None:
+            there = self._head(key) if condition != ALWAYS else None
+            if condition.absent and there is not None:
+                self._fail(FileExistsError, key, "File exists")
+            if condition.etag is not None and (there is None or there.etag != condition.etag):
+                raise self._changed(key)
+
+        def refuse(kind: type[OSError]) -> None:
+            self._fail(kind, key, "A directory" if kind is IsADirectoryError else "File exists")
+
+        return LocalUpload(target, found, condition, check, refuse, mode=mode)
+
+    def _destination(self, key: str) -> tuple[str, os.stat_result | None]:
+        """The file that a write to ``key`` means, behind symlinks too, and what is there now."""
+        file = self._file(key)
+        try:
+            found = os.lstat(file)
+        except (FileNotFoundError, NotADirectoryError):
+            return file, None
+        if not stat_module.S_ISLNK(found.st_mode):
+            return file, found
+        real = self._inside(file)
+        try:
+            found = os.stat(file)
+        except FileNotFoundError:
+            return real, None
+        # What /dev/stdout leads to may have no path of its own; and what is not replaced needs none.
+        return real if stat_module.S_ISREG(found.st_mode) else file, found
 
     def _list(self, key: str, *, deep: bool) -> Iterator[Entry]:
         todo = [key]
@@ -147,7 +185,7 @@ class LocalArtifactStore(KeyedArtifactStore):
             at = todo.pop()
             try:
                 with os.scandir(self._file(at)) as scan:
-                    found = [entry for entry in scan if not entry.name.startswith(_TEMPORARY)]
+                    found = [entry for entry in scan if not entry.name.startswith(TEMPORARY)]
             except (FileNotFoundError, NotADirectoryError):
                 continue  # not there, or gone since its parent was read
             for item in found:
@@ -177,13 +215,13 @@ class LocalArtifactStore(KeyedArtifactStore):
                 continue
 
     def _copy(self, src: str, dst: str) -> None:
-        upload = _LocalUpload(self, dst, ALWAYS)
-        try:
-            with self._open_reading(src, binary=True) as file:
-                shutil.copyfileobj(file, upload.file, 1024 * 1024)
-            upload.publish()
-        finally:
-            upload.abort()
+        with self._open_reading(src, binary=True) as file:
+            upload = self._upload(dst, ALWAYS, mode=os.fstat(file.fileno()).st_mode & 0o777)
+            try:
+                shutil.copyfileobj(file, upload, 1024 * 1024)
+                upload.publish()
+            finally:
+                upload.abort()
 
     def _make_directory(self, key: str) -> None:
         self._make_root()
@@ -192,8 +230,8 @@ class LocalArtifactStore(KeyedArtifactStore):
     # ---- in one step what other backends do in many ---------------------------------------------------
 
     def _move(self, source: str, target: str, *, is_file: bool) -> None:  # noqa: ARG002 - a rename moves both
-        self._make_parents(target)
         file = self._file(target)
+        self._make_parents(target, os.path.dirname(file))
         with locked(os.path.dirname(file)):
             os.rename(self._file(source), file)
 
@@ -207,76 +245,15 @@ class LocalArtifactStore(KeyedArtifactStore):
             else:
                 self._delete([entry])
 
-    # ---- used by the upload ---------------------------------------------------------------------------
-
     def _make_root(self) -> None:
         os.makedirs(self._real_root, mode=0o700, exist_ok=True)
 
-    def _make_parents(self, key: str) -> None:
+    def _make_parents(self, key: str, folder: str) -> None:
         self._make_root()
         try:
-            os.makedirs(os.path.dirname(self._file(key)), exist_ok=True)
+            os.makedirs(folder, exist_ok=True)
         except FileExistsError:
             self._fail(NotADirectoryError, paths.parent(key), "Not a directory")
-
-
-class _LocalUpload:
-    """A file under a name that listings do not show, until it is published."""
-
-    def __init__(self, store: LocalArtifactStore, key: str, condition: Condition) -> None:
-        self._store = store
-        self._key = key
-        self._condition = condition
-        self._target = store._file(key)  # noqa: SLF001 - one unit
-        store._make_parents(key)  # noqa: SLF001
-        self._name = f"{os.path.dirname(self._target)}/{_TEMPORARY}{secrets.token_hex(8)}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self.file: IO[bytes] = os.fdopen(os.open(self._name, flags, 0o666), "wb", buffering=0)
-
-    def write(self, part: bytes) -> None:
-        view = memoryview(part)
-        while view:
-            view = view[os.write(self.file.fileno(), view) :]
-
-    def complete(self) -> None:
-        self.publish()
-
-    def publish(self) -> str:
-        # A filesystem's own clock ticks every few milliseconds; etags need two writes in a row to differ.
-        os.utime(self.file.fileno(), ns=(now := time.time_ns(), now))
-        etag = _etag(os.fstat(self.file.fileno()))
-        self.file.close()
-        with locked(os.path.dirname(self._target)):
-            self._check()
-            os.replace(self._name, self._target)
-        return etag
-
-    def _check(self) -> None:
-        found = self._store._head(self._key) if self._condition != ALWAYS else None  # noqa: SLF001
-        if self._condition.absent and found is not None:
-            self._store._fail(FileExistsError, self._key, "File exists")  # noqa: SLF001
-        if self._condition.etag is not None and (found is None or found.etag != self._condition.etag):
-            raise self._store._changed(self._key)  # noqa: SLF001
-
-    def abort(self) -> None:
-        self.file.close()
-        Path(self._name).unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(directory: str) -> Iterator[None]:
-    """Alone among this library's writers, in every process, in changing the names of a directory."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        fcntl.flock(handle, fcntl.LOCK_UN)  # a child forked meanwhile has the handle too, and keeps it open
-        os.close(handle)
-
-
-def _etag(found: os.stat_result) -> str:
-    return f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
 
 
 def _is_below(path: str, root: str) -> bool:

@@ -1,0 +1,133 @@
+"""What a local disk has that no bucket has: links, modes, devices, and others who use it at the same time."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from stacks.stores.local import LocalArtifactStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalArtifactStore:
+    (tmp_path / "root").mkdir()
+    return LocalArtifactStore(tmp_path / "root", name="mine")
+
+
+@pytest.fixture
+def root(store: LocalArtifactStore) -> Path:
+    return Path(store.path)
+
+
+def write(store: LocalArtifactStore, path: Path, text: str = "new", mode: str = "w") -> None:
+    with store.open(path, mode) as file:
+        file.write(text)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# ---- what is written to ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o755])
+def test_a_file_that_is_replaced_keeps_its_mode(store: LocalArtifactStore, root: Path, mode: int) -> None:
+    (root / "file").write_text("old")
+    (root / "file").chmod(mode)
+    write(store, root / "file")
+    write(store, root / "file", mode="a")
+    store.write_bytes(root / "file", b"last")
+    store.write_bytes(root / "copied", b"copied")
+    store.copyfile(root / "copied", root / "file", overwrite=True)
+    assert mode_of(root / "file") == mode
+    assert (root / "file").read_text() == "copied"
+
+
+def test_what_is_being_written_is_as_private_as_what_it_replaces(
+    store: LocalArtifactStore, root: Path
+) -> None:
+    (root / "file").write_text("old")
+    (root / "file").chmod(0o600)
+    with store.open(root / "file", "wb") as file:
+        file.write(bytes(store.PART_SIZE + 1))
+        hidden = next(path for path in root.iterdir() if path.name.startswith(".stacks-tmp-"))
+        assert mode_of(hidden) == 0o600
+
+
+def test_a_copy_of_a_private_file_is_private(store: LocalArtifactStore, root: Path) -> None:
+    (root / "file").write_text("secret")
+    (root / "file").chmod(0o600)
+    store.copyfile(root / "file", root / "copy")
+    assert mode_of(root / "copy") == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_file_that_is_replaced_keeps_its_owner(store: LocalArtifactStore, root: Path) -> None:
+    (root / "file").write_text("old")
+    os.chown(root / "file", 12345, 23456)
+    (root / "file").chmod(0o660)
+    write(store, root / "file")
+    found = (root / "file").stat()
+    assert (found.st_uid, found.st_gid, mode_of(root / "file")) == (12345, 23456, 0o660)
+
+
+def test_a_link_is_written_through(store: LocalArtifactStore, root: Path) -> None:
+    (root / "folder").mkdir()
+    (root / "folder" / "target").write_text("old ")
+    (root / "link").symlink_to(root / "folder" / "target")
+    write(store, root / "link", mode="a")
+    assert (root / "folder" / "target").read_text() == "old new"
+    write(store, root / "link", "other")
+    write(store, root / "source", "copied")
+    store.copyfile(root / "source", root / "link", overwrite=True)
+    assert (root / "folder" / "target").read_text() == "copied"
+    (root / "dangling").symlink_to(root / "later" / "file")
+    write(store, root / "dangling", mode="x")
+    assert (root / "later" / "file").read_text() == "new"
+    assert (root / "link").is_symlink()
+    assert (root / "dangling").is_symlink()
+    assert sorted(path.name for path in root.rglob("*") if path.name.startswith(".")) == []
+
+
+def test_two_who_append_through_a_link_and_not_lose_nothing(store: LocalArtifactStore, root: Path) -> None:
+    (root / "target").write_text("start ")
+    (root / "link").symlink_to("target")
+    slow = store.open(root / "link", "a")
+    slow.write("slow")
+    write(store, root / "target", "fast", "a")
+    with pytest.raises(OSError, match="no longer the version"):
+        slow.close()
+    assert (root / "target").read_text() == "start fast"
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(store: LocalArtifactStore, root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    (root / "link").symlink_to("pipe")
+    received: list[bytes] = []
+    for name in ("pipe", "link"):
+        reader = threading.Thread(target=lambda: received.append((root / "pipe").read_bytes()))
+        reader.start()
+        with store.open(root / name, "wb") as file:
+            file.write(b"x" * (3 * store.PART_SIZE))
+        reader.join(10)
+    with pytest.raises(FileExistsError):
+        store.open(root / "pipe", "x")
+    assert [len(content) for content in received] == [3 * store.PART_SIZE] * 2
+    assert stat.S_ISFIFO((root / "pipe").lstat().st_mode)
+    assert (root / "link").is_symlink()
+
+
+@pytest.mark.parametrize("mode", ["w", "a"])
+def test_a_device_stays_a_device(tmp_path: Path, mode: str) -> None:
+    """Through a link, as /dev/stdout is one: not even a mistake here can hurt the machine's own /dev/null."""
+    (tmp_path / "null").symlink_to("/dev/null")
+    plain = LocalArtifactStore("/")
+    write(plain, tmp_path / "null", mode=mode)
+    plain.write_bytes(tmp_path / "null", b"gone")
+    assert (tmp_path / "null").is_symlink()
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
