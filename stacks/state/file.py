@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import stat
 import uuid
 from collections.abc import Callable, Mapping
@@ -47,12 +49,13 @@ class StateFile:
                     hint="write it as s3://bucket/stacks.json",
                     location=given,
                 )
-            self._home = user_home()
+            self._home = user_home() / "remote" / _folder_of(given)
             self._place = RemotePlace(given, self._home, lock_timeout)
         else:
             path = Path(given.removeprefix("file://")).expanduser().absolute()
             self._place = LocalPlace(path, lock_timeout)
-            self._home = path.parent
+            # Two files in one folder must not share their workspaces and secrets.
+            self._home = path.parent if path.name == NAME else path.with_name(f"{path.name}.d")
         self._seen: tuple[object, State] | None = None
 
     @classmethod
@@ -82,7 +85,11 @@ class StateFile:
 
     @property
     def home(self) -> Path:
-        """The folder that what belongs to this state file is kept in; for a URL the user's own."""
+        """The folder that what belongs to this state file alone is kept in.
+
+        That of a file called ``state.json`` is where it lies, that of another has its name and ``.d``, and
+        that of a URL is in the user's configuration directory.
+        """
         return self._home
 
     def __repr__(self) -> str:
@@ -153,13 +160,28 @@ def _next(before: State, after: State, location: str) -> State:
     return replace(after, lineage=before.lineage or str(uuid.uuid4()), serial=before.serial + 1)
 
 
+def _folder_of(url: str) -> str:
+    """One folder for each URL, named so that its owner knows it."""
+    words = re.sub(r"[^A-Za-z0-9.-]+", "-", url.partition("://")[2])[-40:].strip("-.")
+    return f"{words}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
+
+
 def _is_there(candidate: Path) -> bool:
     """Whether a state file is there that may be believed."""
     try:
-        found = candidate.lstat()
         folder = candidate.parent.lstat()
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return False
+    try:
+        found = candidate.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except PermissionError as error:  # going on upwards would read and write the state of something else
+        raise StateError(
+            f"{candidate.parent} is there, but may not be looked into",
+            hint="give it back to yourself (it may have been made with sudo), or set STACKS_STATE to another",
+            location=str(candidate),
+        ) from error
     if stat.S_ISLNK(folder.st_mode) or {found.st_uid, folder.st_uid} - {0, os.geteuid()}:
         raise StateError(
             f"{candidate} was found, but its folder is a symlink or it belongs to another user",

@@ -61,7 +61,17 @@ def test_a_client_works_on_it_and_keeps_secrets_at_home(bucket: Aws, tmp_path: P
     client.register_artifact_store("mine", "local", str(tmp_path / "data"))
     client.register_stack("dev", "mine", activate=True)
     assert Client(URL).active_stack.artifact_store.path == str(tmp_path / "data")
-    assert client.state_file.home == Path(os.environ["XDG_CONFIG_HOME"]) / "stacks"
+    homes = Path(os.environ["XDG_CONFIG_HOME"]) / "stacks" / "remote"
+    assert client.state_file.home.parent == homes
+    assert client.state_file.home.name.startswith("team-stacks.json-")
+
+
+def test_two_remote_files_keep_their_secrets_apart(bucket: Aws) -> None:
+    one, two = Client(URL), Client(URL.replace("stacks.json", "others.json"))
+    for client, key in ((one, "ONE"), (two, "TWO")):
+        client.register_artifact_store("prod", "s3", "s3://data", config={"key": key, "secret": "s"})
+    two.delete_artifact_store("prod")
+    assert one.get_artifact_store("prod").config["key"] == "ONE"
 
 
 def test_a_write_that_lost_the_race_is_made_again_on_what_won(

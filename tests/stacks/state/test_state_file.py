@@ -76,7 +76,13 @@ def path(tmp_path: Path) -> Path:
 def test_the_variable_names_it(tmp_path: Path) -> None:
     found = StateFile.locate(tmp_path, environ={"STACKS_STATE": str(tmp_path / "named.json")})
     assert found.location == str(tmp_path / "named.json")
-    assert found.home == tmp_path
+    assert found.home == tmp_path / "named.json.d"
+
+
+def test_two_files_in_one_folder_share_nothing(tmp_path: Path) -> None:
+    """Else one stack's workspace, and so its buckets, would be taken for another's of the same name."""
+    homes = {StateFile(tmp_path / name).home for name in ("dev.json", "prod.json", "state.json")}
+    assert homes == {tmp_path / "dev.json.d", tmp_path / "prod.json.d", tmp_path}
 
 
 def test_the_nearest_folder_upwards_has_it(tmp_path: Path) -> None:
@@ -91,6 +97,23 @@ def test_else_it_is_in_the_users_configuration(tmp_path: Path) -> None:
     found = StateFile.locate(tmp_path, environ={"XDG_CONFIG_HOME": str(tmp_path / "config")})
     assert found.location == str(tmp_path / "config" / "stacks" / "state.json")
     assert found.read() == State()
+
+
+def test_a_folder_that_may_not_be_looked_into_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = tmp_path / ".stacks" / "state.json"
+    StateFile(hidden).update(add_store("ours"))
+    lstat = Path.lstat
+
+    def refused(path: Path) -> os.stat_result:  # to root every folder is open
+        if path == hidden:
+            raise PermissionError(13, "Permission denied", str(path))
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", refused)
+    with pytest.raises(StateError, match="may not be looked into"):
+        StateFile.locate(tmp_path, environ={"XDG_CONFIG_HOME": str(tmp_path / "config")})
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
