@@ -16,6 +16,8 @@ KEY = re.compile(r"[A-Za-z0-9_-]+")
 REFERENCE = re.compile(r"\{\{\s*([A-Za-z0-9][A-Za-z0-9_.-]*)\.([A-Za-z0-9_-]+)\s*\}\}")
 """``{{name.key}}``: the name may hold dots, the key may not."""
 
+_URL_WITH_PASSWORD = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s@:]*:(?!\{\{)[^/?#\s@]+@")
+
 SECRET_FIELDS = frozenset(
     {
         "access_key",
@@ -51,6 +53,11 @@ def is_secret_field(name: str) -> bool:
     return name.lower() in SECRET_FIELDS
 
 
+def is_secret(name: str, value: object) -> bool:
+    """Whether a field of this name and value holds a secret: a URL with a password in it does, too."""
+    return is_secret_field(name) or (isinstance(value, str) and _URL_WITH_PASSWORD.match(value) is not None)
+
+
 def is_reference(value: object) -> bool:
     """Whether ``value`` is one reference and nothing else."""
     return isinstance(value, str) and REFERENCE.fullmatch(value.strip()) is not None
@@ -71,7 +78,7 @@ def plain_secrets(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """The paths (``client_kwargs.aws_secret_access_key``) of the secret fields that hold a plain value."""
     for name, value in config.items():
         path = f"{prefix}{name}"
-        if is_secret_field(name):
+        if is_secret(name, value):
             if value not in (None, "", False) and not is_reference(value):
                 yield path
         elif isinstance(inner := unfolded(value), Mapping):

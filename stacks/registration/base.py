@@ -8,16 +8,20 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
+from itertools import chain, count
 from typing import Any
 
 from stacks.errors import ComponentError, ComponentExistsError
 from stacks.secrets import SecretStore, references, secret_store
-from stacks.sensitive import is_reference, is_secret_field, unfolded
+from stacks.sensitive import is_reference, is_secret, unfolded
 from stacks.state import ArtifactStoreRecord, ConnectorRecord, StackRecord, State, StateFile
 from stacks.state.records import check_name
 from stacks.stores.base import BaseArtifactStore
 
 logger = logging.getLogger(__name__)
+
+STORE, CONNECTOR = "artifact store", "service connector"
+"""What messages call the two kinds of components that can hold secrets."""
 
 Managed = ArtifactStoreRecord | ConnectorRecord | StackRecord
 
@@ -67,11 +71,12 @@ class RegistrationBase:
         When the block raises, the secret is as it was before: a refused registration leaves nothing.
         """
         values: dict[str, str] = {}
-        own = own_secret(check_name(name, kind), kind)
-        moved = _moved(config, own, "", values, secret_fields)
+        moved = _moved(config, own_secret(check_name(name, kind), kind), "", values, secret_fields)
         if not values:
             yield moved
             return
+        own = self._own_secret(name, kind)
+        moved = _moved(config, own, "", values, secret_fields)
         before = dict(self.secrets.get(own)) if own in self.secrets.names() else None
         self.secrets.put(own, {**(before or {}), **values}, replacing=True)
         try:
@@ -83,6 +88,26 @@ class RegistrationBase:
                 self.secrets.put(own, before, replacing=True)
             raise
         logger.info("%s of %s %s went into the secret %s", ", ".join(sorted(values)), kind, name, own)
+
+    def _own_secret(self, name: str, kind: str) -> str:
+        """The secret that belongs to a component alone.
+
+        The one that its record refers to, and no other does; else one that is not there yet: the name may be
+        taken by a component that was renamed or copied, or by one of another state file.
+        """
+        state = self.state
+        records: Mapping[str, ArtifactStoreRecord | ConnectorRecord] = (
+            state.artifact_stores if kind == STORE else state.connectors
+        )
+        if name in records:
+            for secret in sorted(references(records[name].config)):
+                if secret.endswith(own_secret("", kind)) and users_of_secret(state, secret) == (
+                    f"{kind} {name}",
+                ):
+                    return secret
+        taken = set(self.secrets.names())
+        names = chain([name], (f"{name}-{number}" for number in count(2)))
+        return next(own for own in (own_secret(free, kind) for free in names) if own not in taken)
 
     def _drop_own_secrets(self, gone: ArtifactStoreRecord | ConnectorRecord, kind: str) -> None:
         """Forgets the secrets that ``_stowed`` made for a component, once nothing refers to them."""
@@ -101,8 +126,8 @@ def users_of_secret(state: State, secret: str) -> tuple[str, ...]:
     return tuple(
         f"{kind} {record.name}"
         for kind, records in (
-            ("artifact store", state.artifact_stores),
-            ("service connector", state.connectors),
+            (STORE, state.artifact_stores),
+            (CONNECTOR, state.connectors),
         )
         for record in records.values()
         if record.authentication_secret == secret or secret in references(record.config)
@@ -147,8 +172,8 @@ def _moved(
     """``config`` with references in the place of plain secrets, which go to ``values``."""
     moved: dict[str, Any] = {}
     for name, value in config.items():
-        is_secret = is_secret_field(name) or name in secret_fields
-        if is_secret and value not in (None, "", False) and not is_reference(value):
+        secretive = is_secret(name, value) or name in secret_fields
+        if secretive and value not in (None, "", False) and not is_reference(value):
             key = f"{prefix}{name}"
             values[key] = value if isinstance(value, str) else json.dumps(value)
             moved[name] = f"{{{{{secret}.{key}}}}}"

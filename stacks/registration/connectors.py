@@ -8,10 +8,18 @@ from typing import Any
 
 from stacks.connectors import Access, create_connector
 from stacks.credentials import Credentials
-from stacks.registration.base import KEPT, Kept, RegistrationBase, merged, refuse_managed, refuse_taken
+from stacks.registration.base import (
+    CONNECTOR,
+    KEPT,
+    Kept,
+    RegistrationBase,
+    merged,
+    refuse_managed,
+    refuse_taken,
+)
 from stacks.state import ConnectorRecord, State
 
-KIND = "service connector"
+KIND = CONNECTOR
 
 
 class ConnectorRegistration(RegistrationBase):

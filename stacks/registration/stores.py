@@ -11,12 +11,12 @@ from typing import Any, NoReturn
 from stacks.assembly import flavor_class
 from stacks.connectors import check_covers, create_connector
 from stacks.errors import ConnectorError, InvalidValueError
-from stacks.registration.base import KEPT, Kept, RegistrationBase, merged, refuse_managed, refuse_taken
+from stacks.registration.base import KEPT, STORE, Kept, RegistrationBase, merged, refuse_managed, refuse_taken
 from stacks.state import ArtifactStoreRecord, FlavorRecord, State
 from stacks.stores.registry import Flavor, canonical, flavors, load_class
 
 logger = logging.getLogger(__name__)
-KIND = "artifact store"
+KIND = STORE
 
 
 class StoreRegistration(RegistrationBase):

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from stacks.credentials import Credentials
 from stacks.errors import CredentialsMissingError, MissingExtraError, StoreConfigError
+from stacks.sensitive import plain_secrets
 from stacks.stores.parallel import run_all
 from stacks.stores.types import FileStat, OnError, PathType
 
@@ -125,7 +126,11 @@ class BaseArtifactStore(ABC):
         used.
         """
         secret = self._secret_config()
-        public = {key: value for key, value in self.config.items() if key not in secret}
+        public = {
+            key: value
+            for key, value in self.config.items()
+            if key not in secret and not any(plain_secrets({key: value}))
+        }
         named = self.credentials if _is_named_function(self.credentials) else None
         return {
             "path": self.path,

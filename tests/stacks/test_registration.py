@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -152,6 +153,51 @@ def test_the_secret_of_a_deleted_store_goes_with_it(client: Client) -> None:
     client.delete_artifact_store("copied")
     client.delete_artifact_store("other")
     assert client.list_secrets() == ["shared"]
+
+
+def test_a_name_that_is_used_again_does_not_change_what_was_renamed(client: Client) -> None:
+    client.register_artifact_store("main", "s3", "s3://old", config={"key": "OLD", "secret": "old"})
+    client.rename_artifact_store("main", "archive")
+    client.register_artifact_store("main", "s3", "s3://new", config={"key": "NEW", "secret": "new"})
+    client.update_artifact_store("archive", config={"secret": "older"})
+    assert client.get_artifact_store("archive").config == {"key": "OLD", "secret": "older"}
+    assert client.get_artifact_store("main").config == {"key": "NEW", "secret": "new"}
+    client.delete_artifact_store("archive")
+    assert client.list_secrets() == ["main-2.artifact-store"]
+
+
+def test_a_copys_new_key_is_not_the_originals(client: Client) -> None:
+    client.register_artifact_store("main", "s3", "s3://b", config={"key": "ONE", "secret": "1"})
+    client.copy_artifact_store("main", "copy")
+    client.update_artifact_store("main", config={"secret": "2"})
+    client.update_artifact_store("copy", config={"secret": "3"})
+    assert client.get_artifact_store("main").config == {"key": "ONE", "secret": "2"}
+    assert client.get_artifact_store("copy").config == {"key": "ONE", "secret": "3"}
+
+
+def test_a_url_with_a_password_is_a_secret(client: Client, home: Path) -> None:
+    record = client.register_artifact_store(
+        "mine",
+        "s3",
+        "s3://bucket",
+        config={
+            "client_kwargs": {"endpoint_url": f"https://me:{CANARY}@minio"},
+            "config_kwargs": {"proxies": {"https": f"http://me:{CANARY}@proxy", "http": "http://proxy"}},
+        },
+    )
+    assert record.config["config_kwargs"]["proxies"] == {
+        "https": "{{mine.artifact-store.config_kwargs-proxies-https}}",
+        "http": "http://proxy",
+    }
+    for file in home.rglob("*"):
+        assert file.is_dir() or CANARY.encode() not in file.read_bytes()
+    assert CANARY.encode() not in pickle.dumps(client.get_artifact_store("mine"))
+    with pytest.raises(InvalidValueError, match=r"proxies\.https"):
+        client.state_file.update(
+            lambda state: state.with_artifact_store(
+                ArtifactStoreRecord("x", "s3", "s3://x", {"proxies": {"https": f"http://me:{CANARY}@proxy"}})
+            )
+        )
 
 
 def test_a_store_with_a_secret(client: Client, caplog: pytest.LogCaptureFixture) -> None:
