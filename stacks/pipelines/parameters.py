@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from stacks.pipelines.code import Unknowable
 from stacks.sensitive import SECRET_FIELDS, is_secret_field
 
 MASK = "********"
