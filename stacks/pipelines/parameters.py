@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from stacks.pipelines.code import Unknowable
-from stacks.sensitive import SECRET_FIELDS, is_secret_field
+from stacks.sensitive import SECRET_FIELDS, is_secret, is_secret_field
 
 MASK = "********"
 
@@ -82,7 +82,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def _replaced(name: str, value: Any, replace: Callable[[Any], Any]) -> Any:
-    if is_secret_name(name):
+    if is_secret_name(name) or (isinstance(value, str) and is_secret("", value)):  # a URL with a password
         nothing = value is None or isinstance(value, bool) or value == ""
         return value if nothing else replace(value)
     if isinstance(value, list):

@@ -60,6 +60,12 @@ def test_a_secret_of_any_type_is_in_no_record(workshop: Workshop, secret: Any) -
     assert records.count("********") >= 4
 
 
+def test_a_url_with_a_password_in_it_is_a_secret_whatever_it_is_called(workshop: Workshop) -> None:
+    made = pipeline(name="p")(lambda: connect(None, None, ["db://me:canary@host/x", "db://host/x"], 1))()
+
+    assert made.steps["connect"].parameters["more"] == ["********", "db://host/x"]
+
+
 def test_that_there_is_no_secret_can_be_seen(workshop: Workshop) -> None:
     made = pipeline(name="p")(lambda: connect(None, "", {"use_token": True}, 1))()
 
@@ -107,5 +113,5 @@ def test_where_there_is_no_slow_hash_a_step_with_a_secret_is_not_cached(
     monkeypatch.setattr(hashlib, "scrypt", none)
 
     for _ in range(2):
-        made = pipeline(name="p")(lambda: connect("a", None, None, 1))()
+        made = pipeline(name="p")(lambda: connect("never hashed", None, None, 1))()
         assert (made.steps["connect"].status, made.steps["connect"].cache_key) == ("completed", None)
