@@ -67,7 +67,8 @@ def _profile(session: Session) -> str | None:
 def _place(session: Session) -> tuple[dict[str, Any], list[str]]:
     place: dict[str, Any] = {}
     taken = []
-    if region := session.get_config_variable("region"):
+    # botocore itself knows only AWS_DEFAULT_REGION; every other SDK of AWS reads this one.
+    if region := os.environ.get("AWS_REGION") or session.get_config_variable("region"):
         place["region"] = region
         taken.append(f"the region {region}")
     if endpoint := os.environ.get("AWS_ENDPOINT_URL"):

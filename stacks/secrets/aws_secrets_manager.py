@@ -7,6 +7,7 @@ same name is stored.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -109,7 +110,8 @@ class AwsSecretsManagerStore(CloudSecretStore):
         config = Config(
             connect_timeout=10, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4}
         )
-        session = boto3.Session(region_name=self.place or None)
+        # botocore itself knows only AWS_DEFAULT_REGION; every other SDK of AWS reads AWS_REGION.
+        session = boto3.Session(region_name=self.place or os.environ.get("AWS_REGION") or None)
         return session.client("secretsmanager", config=config)
 
 

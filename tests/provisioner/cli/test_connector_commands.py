@@ -172,11 +172,13 @@ def test_a_key_of_variables_goes_into_the_secret_store_and_hands_out_temporary_o
         AWS_ACCESS_KEY_ID=user.access_key_id,
         AWS_SECRET_ACCESS_KEY=user.secret_access_key,
         AWS_ENDPOINT_URL=aws.url,
+        AWS_REGION="eu-west-1",
     )
 
     done = provision("service-connector register c --type aws --auto-configure")
 
     assert "took the access key of the environment variables" in done.err
+    assert "took the region eu-west-1" in done.err
     assert user.secret_access_key not in done.said
     assert provision.client.describe_connector("c").auth_method == "session-token"
     assert provision("service-connector token c --format json").json["aws_session_token"]

@@ -284,6 +284,9 @@ def test_who_has_no_credentials_of_aws_is_told_how(tmp_path: Path, monkeypatch: 
         chosen(f"aws-secrets-manager://{REGION}", tmp_path, monkeypatch).names()
     with pytest.raises(SecretError, match="needs a region"):
         chosen("aws-secrets-manager://", tmp_path, monkeypatch).names()
+    monkeypatch.setenv("AWS_REGION", REGION)
+    with pytest.raises(CredentialsMissingError, match="no AWS credentials"):
+        chosen("aws-secrets-manager://", tmp_path, monkeypatch).names()
 
 
 # -- choosing one
