@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 import jinja2
@@ -13,6 +13,7 @@ from provisioner import __version__
 from provisioner.assets import templates_root
 from provisioner.catalog import PROVIDERS
 from provisioner.errors import InputError
+from provisioner.output_files import check_output, reading, write_output
 
 SYSTEMS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -30,14 +31,17 @@ SYSTEMS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 """By system: the files of a repository, and the templates that they come from."""
 
 
-def ci_files(system: str, *, stacks: str, providers: Iterable[str], branch: str = "main") -> dict[str, str]:
+def ci_files(
+    system: str, *, stacks: str, providers: Iterable[str], outside: Iterable[str] = (), branch: str = "main"
+) -> dict[str, str]:
     """The files of a CI system as ``{path in the repository: text}``.
 
-    ``stacks`` is the folder of the manifests in the repository, ``.`` for all of it.
+    ``stacks`` is the folder of the manifests in the repository, ``.`` for all of it; ``outside`` are the files
+    elsewhere in the repository that they extend.
     """
     names = sorted(set(providers))
     extras = sorted({PROVIDERS[name].extra or "" for name in names} - {""})
-    paths = [f"{stacks}/**"] if stacks != "." else ["**.yaml", "**.yml"]
+    paths = [*_patterns(system, stacks), *sorted(set(outside))]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates_root() / "ci"),
         undefined=jinja2.StrictUndefined,
@@ -69,28 +73,44 @@ def ci_files(system: str, *, stacks: str, providers: Iterable[str], branch: str 
 def write_ci(files: Mapping[str, str], repository: Path) -> list[Path]:
     """Write them; the paths. What is there already and is other is never overwritten.
 
-    Raises :class:`InputError` that names it, before anything is written.
+    Raises :class:`InputError` that names it, or what cannot be written, before anything is written.
     """
     for name, text in files.items():
         target = repository / name
-        if target.exists() and target.read_text(encoding="utf-8") != text:
+        with reading(target):
+            other = target.exists() and target.read_bytes() != text.encode()
+        if other:
             raise InputError(
                 f"{target} is already there, and is other than what would be written",
                 hint="move it away and compare the two",
             )
-    written = []
-    for name, text in files.items():
-        target = repository / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-        written.append(target)
-    return written
+    targets = [repository / name for name in files]
+    for target in targets:
+        check_output(target)
+    for target, text in zip(targets, files.values(), strict=True):
+        write_output(target, text)
+    return targets
 
 
 def repository_of(folder: Path) -> Path:
     """The repository that ``folder`` lies in; the folder itself where it is in none."""
     folder = folder.resolve()
     return next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), folder)
+
+
+def _patterns(system: str, stacks: str) -> Iterator[str]:
+    """What a pipeline is started by: the stacks, and every policy above them.
+
+    For GitLab a ``**`` that no slash follows crosses no folders.
+    https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax#filter-pattern-cheat-sheet
+    https://docs.gitlab.com/ci/yaml/#ruleschanges
+    """
+    if stacks == ".":
+        yield from ("**.yaml", "**.yml") if system == "github" else ("**/*.yaml", "**/*.yml")
+        return
+    yield f"{stacks}/**" if system == "github" else f"{stacks}/**/*"
+    for parent in PurePosixPath(stacks).parents:
+        yield str(parent / "policy.yaml")
 
 
 def _requirement(extras: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from provisioner.catalog import PROVIDERS, Provider
 from provisioner.errors import InputError
 from provisioner.hcl import quote
 from provisioner.manifest import Manifest
+from provisioner.output_files import make_folder
 from stacks.state.files import make_private_folder, write_private
 
 BACKEND_FILE = "backend.tf"
@@ -106,9 +107,9 @@ def write_rendering(files: Mapping[str, str], target: Path, *, private: bool) ->
 
     ``private`` writes them for this user alone, as in a workspace; otherwise as a file to be committed.
     Rendered files that are no longer part of it are deleted; Terraform's own files are left alone. Raises
-    :class:`InputError` for a path that leads outside ``target``.
+    :class:`InputError` for a path that leads outside ``target``, and OSError.
     """
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target)
     root = target.resolve()
     changed = sorted({*differing(files, root), *(_strangers(files, root) if private else ())})
     for name in changed:
@@ -121,7 +122,7 @@ def write_rendering(files: Mapping[str, str], target: Path, *, private: bool) ->
                 make_private_folder(path.parent)
                 write_private(path, content)
             else:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(path.parent)
                 path.write_bytes(content)
         else:
             path.unlink()

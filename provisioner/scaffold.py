@@ -10,18 +10,22 @@ import jinja2
 from provisioner.assets import templates_root
 from provisioner.catalog import PROVIDERS
 from provisioner.errors import InputError
+from provisioner.output_files import reading, write_output
 from stacks.state import StateFile
 
 
 def scaffold(folder: Path, provider: str, *, region: str | None = None) -> list[Path]:
     """Write the first files into ``folder``; what is there already is never overwritten.
 
-    Raises :class:`InputError` for a provider that does not exist and for a manifest that does.
+    Raises :class:`InputError` for a provider that does not exist, for a manifest that does, and for a folder
+    that cannot be written to.
     """
     if provider not in PROVIDERS:
         raise InputError(f"there is no provider {provider!r}", hint=f"choose one of: {', '.join(PROVIDERS)}")
     manifest = folder / "stack.yaml"
-    if manifest.exists():
+    with reading(manifest):
+        there = manifest.exists()
+    if there:
         raise InputError(f"{manifest} is already there", hint="choose another folder, or edit that file")
     name = _stack_name(folder.resolve().name)
     values = {**PROVIDERS[provider].examples, "name": name, "store": f"{name.replace('-', '_')}_store"}
@@ -33,14 +37,11 @@ def scaffold(folder: Path, provider: str, *, region: str | None = None) -> list[
         autoescape=False,  # noqa: S701  # YAML, and every value is made of [a-z0-9_-]
         keep_trailing_newline=True,
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest.write_text(
-        environment.get_template(f"scaffold/{provider}.yaml.j2").render(values), encoding="utf-8"
-    )
+    write_output(manifest, environment.get_template(f"scaffold/{provider}.yaml.j2").render(values))
     written = [manifest]
     ignore = folder / ".gitignore"
     if not ignore.exists():
-        ignore.write_text(environment.get_template("scaffold/gitignore.j2").render(), encoding="utf-8")
+        write_output(ignore, environment.get_template("scaffold/gitignore.j2").render())
         written.append(ignore)
     state = folder / ".stacks" / "state.json"
     if StateFile(state).create():

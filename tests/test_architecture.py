@@ -21,6 +21,7 @@ LAYERS = {
     "provisioner": {
         "errors": 0,
         "hcl": 1,
+        "output_files": 1,
         "providers": 1,
         "catalog": 1,
         "backends": 1,

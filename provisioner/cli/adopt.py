@@ -38,6 +38,7 @@ def import_(
     from provisioner.cli.apply import apply_one
     from provisioner.cli.running import make_engine
     from provisioner.manifest import dump_manifest, load_manifest, parse_manifest
+    from provisioner.output_files import reading, write_output
 
     given = parse(arguments)
     path = given.name("PATH")
@@ -50,9 +51,11 @@ def import_(
     except ManifestError as error:
         problems = (f"--{problem.path.rpartition('.')[2]}: {problem.message}" for problem in error.problems)
         raise InputError("\n".join(problems), hint="give it as --key=VALUE") from error
-    if target.exists() and target.read_text(encoding="utf-8") != text:
+    with reading(target):
+        other = target.exists() and target.read_bytes() != text.encode()
+    if other:
         raise InputError(f"{target} is already there, and says something else", hint="name another: -o FILE")
-    target.write_text(text, encoding="utf-8")
+    write_output(target, text)
     say(f"wrote {target}; found: {', '.join(seen.settings)}")
     if manifest_only:
         click.echo(f"next: provision plan {target}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from provisioner.cli.bundles import Applier, applying_options
-from provisioner.cli.fleet import FleetOptions, fleet_options, load_places, print_fleet, run_fleet
+from provisioner.cli.fleet import FleetOptions, conclude, fleet_options, load_places, run_fleet
 from provisioner.cli.options import engine_options, existing_place, policy_option, say, set_option, yes_option
 from provisioner.cli.running import confirm_on_terminal, load_all, make_engine
 from provisioner.cli.show import plan_text
@@ -67,8 +67,7 @@ def apply(
             lock_timeout=lock_timeout,
             question=None if yes else f"{'Destroy' if destroy else 'Apply'} these {{}} stacks?",
         )
-        print_fleet(finished, "text")
-        return finished.exit_code
+        return conclude(finished, "text")
     engine = replace(make_engine(terraform, lock_timeout), migrate_state=migrate_state)
     found = load_all(files, applier.overrides(None, overrides)) if files else applier.manifests(overrides)
     for loaded in found:

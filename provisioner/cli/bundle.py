@@ -9,7 +9,7 @@ import click
 
 from provisioner.cli.bundles import bundle_paths, read_public_key_option
 from provisioner.cli.options import format_option, print_json, say
-from provisioner.errors import InputError
+from provisioner.output_files import writing
 
 
 @click.group()
@@ -24,15 +24,11 @@ def keygen(file: str) -> None:
     from provisioner.bundle.signing import new_key
 
     private, public = new_key()
-    try:
+    with writing(Path(file)):
         # O_EXCL: a key that is there may be the only one, and it follows no symbolic link.
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be made: {error.strerror}", hint="name a file that is not there yet"
-        ) from error
-    with os.fdopen(handle, "wb") as target:
-        target.write(private)
+        with os.fdopen(handle, "wb") as target:
+            target.write(private)
     say(f"{file}: the private key; whoever has it can sign. The public key, for --require-signature:")
     click.echo(public)
 

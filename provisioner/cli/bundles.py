@@ -15,6 +15,8 @@ from provisioner.engine import Confirm, Engine, Result
 from provisioner.errors import InputError, StalePlanError
 from provisioner.fleet.changed import manifest_at
 from provisioner.manifest import LoadedManifest, load_manifest
+from provisioner.output_files import check_folder, make_folder, writing
+from stacks.errors import StateError
 
 if TYPE_CHECKING:
     from provisioner.bundle import Bundle
@@ -81,14 +83,20 @@ class Keeper:
     def create(
         cls, out: str | None, sign_with: str | None, *, many: bool, revision: str | None = None
     ) -> Keeper:
-        """From the options. Raises :class:`InputError` for a key without a bundle, or that is none."""
+        """From the options.
+
+        Raises :class:`InputError` for a key without a bundle, or that is none, and for a place that no bundle
+        can be written to.
+        """
         if out is None:
             if sign_with is not None:
                 raise InputError("--sign-with signs a bundle, and none is made", hint="add --out BUNDLE")
             return cls(None, folder=False, key=None, revision=revision)
-        folder = many or out.endswith("/") or Path(out).is_dir()
-        if folder:
-            Path(out).mkdir(parents=True, exist_ok=True)
+        with writing(Path(out)):
+            folder = many or out.endswith("/") or Path(out).is_dir()
+            if folder:
+                make_folder(Path(out))
+        check_folder(Path(out) if folder else Path(out).parent)
         key = read_signing_key(sign_with) if sign_with is not None else None
         return cls(Path(out), folder, key, revision)
 
@@ -101,7 +109,10 @@ class Keeper:
         if self.out is not None and result.bundle is not None:
             bundle = result.bundle.signed(self.key) if self.key is not None else result.bundle
             path = self.out / f"{loaded.manifest.name}{SUFFIX}" if self.folder else self.out
-            bundle.write(path)
+            try:
+                bundle.write(path)
+            except StateError as error:  # which speaks of state files
+                raise InputError(error.message, hint="name another place with --out") from error
             engine.say(f"{path}: the plan, bound to {_bound_to(bundle)}")
         return result
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from provisioner.cli.fleet import FleetOptions, fleet_options, load_targets, print_fleet, run_fleet
+from provisioner.cli.fleet import FleetOptions, conclude, fleet_options, load_targets, run_fleet
 from provisioner.cli.options import engine_options, policy_option, reachable, set_option, yes_option
 from provisioner.cli.running import confirm_on_terminal, load_target, make_engine
 from provisioner.engine import Engine
@@ -43,8 +43,7 @@ def destroy(
             lock_timeout=lock_timeout,
             question=None if yes else "Destroy these {} stacks?",
         )
-        print_fleet(finished, "text")
-        return finished.exit_code
+        return conclude(finished, "text")
     for target in targets:
         loaded = load_target(engine, target, overrides)
         destroy_one(engine, loaded, yes=yes, force_nonempty=force_nonempty)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from provisioner.cli.fleet import FleetOptions, fleet_options, load_targets, print_fleet, run_fleet
+from provisioner.cli.fleet import FleetOptions, conclude, fleet_options, load_targets, run_fleet
 from provisioner.cli.options import engine_options, format_option, reachable, set_option
 from provisioner.cli.running import CHANGES, load_target, make_engine, print_results
 from provisioner.drifting import drift_by_asking, drift_by_terraform
@@ -45,8 +45,7 @@ def drift(
             changes_code=CHANGES,
             bare=fast,
         )
-        print_fleet(finished, form)
-        return finished.exit_code
+        return conclude(finished, form)
     found = [load_target(engine, target, overrides) for target in targets]
     results = [look(engine, loaded) for loaded in found]
     print_results(found, results, form)

@@ -175,10 +175,15 @@ def _means_stack(engine: Engine, target: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """All stacks are through: what came of each, and the exit code for all."""
+    """All stacks are through: what came of each, and where to report it."""
 
-    outcomes: tuple[Outcome, ...]
-    exit_code: int
+    report: Report
+    targets: tuple[Path, ...]
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What came of each."""
+        return self.report.outcomes
 
     @property
     def summaries(self) -> list[Summary]:
@@ -198,12 +203,12 @@ def run_fleet(
     changes_code: int = 0,
     bare: bool = False,
 ) -> Finished:
-    """Do ``work`` to all of them, show how far it is, tell what failed and write the reports.
+    """Do ``work`` to all of them, show how far it is, and tell what failed; ``conclude`` tells the rest.
 
     ``question`` is asked once for all; None asks nothing. ``changes_code`` is the exit code of a stack with
     changes or drift; ``bare`` is for work that needs no Terraform.
     """
-    targets = [check_report_path(path) for path in options.report]
+    targets = tuple(check_report_path(path) for path in options.report)
     jobs = options.jobs or os.cpu_count() or 1
     executable = None if bare else locate(terraform)
     board = Board(len(chosen.stacks))
@@ -237,23 +242,36 @@ def run_fleet(
     with _each_warning_once(), board.shown():
         outcomes = tuple(fleet.run())
     codes = {outcome.stack: _code(outcome, changes_code) for outcome in outcomes}
-    finished = Finished(outcomes, worst(codes.values()))
-    write_report(
-        Report(
-            command=command,
-            started=started,
-            seconds=time.monotonic() - begun,
-            jobs=jobs,
-            exit_code=finished.exit_code,
-            outcomes=outcomes,
-            codes=codes,
-            unchanged_inputs=chosen.unchanged,
-            gone=chosen.gone,
-        ),
-        targets,
-    )
     _tell_failures(outcomes)
-    return finished
+    report = Report(
+        command=command,
+        started=started,
+        seconds=time.monotonic() - begun,
+        jobs=jobs,
+        exit_code=worst(codes.values()),
+        outcomes=outcomes,
+        codes=codes,
+        unchanged_inputs=chosen.unchanged,
+        gone=chosen.gone,
+    )
+    return Finished(report, targets)
+
+
+def conclude(finished: Finished, form: str) -> int:
+    """Print what came of all and write the reports; the exit code.
+
+    Each is done whatever comes of the other: a report may fail where the work was done, and the reader of our
+    output may have gone.
+    """
+    codes = [finished.report.exit_code]
+    try:
+        print_fleet(finished, form)
+    finally:
+        for error in write_report(finished.report, finished.targets):
+            say(f"error: {error}")
+            say(f"  next: {error.hint}")
+            codes.append(error.exit_code)
+    return worst(codes)
 
 
 def _decide(question: str, summaries: Sequence[Summary], through: Sequence[Outcome]) -> bool:
@@ -354,6 +372,7 @@ __all__ = [
     "CHANGES",
     "Finished",
     "FleetOptions",
+    "conclude",
     "fleet_options",
     "fleet_table",
     "load_places",

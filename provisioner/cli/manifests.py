@@ -157,6 +157,7 @@ def render(files: tuple[str, ...], output: str | None, check: bool, overrides: t
     """
     from provisioner.fleet.discover import discover
     from provisioner.manifest import load_manifest
+    from provisioner.output_files import reading, writing
     from provisioner.render import differing, write_rendering
     from provisioner.render import render as render_files
 
@@ -167,10 +168,12 @@ def render(files: tuple[str, ...], output: str | None, check: bool, overrides: t
         target = Path(output or path.parent) / manifest.name if many else Path(output or manifest.name)
         rendered = render_files(manifest)
         if not check:
-            names = write_rendering(rendered, target, private=False)
+            with writing(target):
+                names = write_rendering(rendered, target, private=False)
             say(f"{target}: {len(names)} of {len(rendered)} files written")
         elif not many or (target / "main.tf").is_file():
-            names = differing(rendered, target)
+            with reading(target):
+                names = differing(rendered, target)
             outdated += len(names)
             for name in names:
                 click.echo(f"out of date: {target / name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from provisioner.cli.bundles import Keeper, keeping_options
-from provisioner.cli.fleet import FleetOptions, fleet_options, load_places, print_fleet, run_fleet
+from provisioner.cli.fleet import FleetOptions, conclude, fleet_options, load_places, run_fleet
 from provisioner.cli.options import engine_options, existing_place, format_option, policy_option, set_option
 from provisioner.cli.running import CHANGES, load_all, make_engine, print_results
 from provisioner.errors import SafetyError
@@ -46,8 +46,7 @@ def plan(
             lock_timeout=lock_timeout,
             changes_code=code,
         )
-        print_fleet(finished, form)
-        return finished.exit_code
+        return conclude(finished, form)
     engine = make_engine(terraform, lock_timeout)
     found = load_all(files, overrides)
     results = [keeper.plan(engine, loaded, destroy=destroy) for loaded in found]

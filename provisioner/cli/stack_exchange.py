@@ -13,6 +13,7 @@ from provisioner.cli.components import answer, form_option, make_client, stack_j
 from provisioner.cli.options import print_json, say
 from provisioner.cli.stack import CURRENT
 from provisioner.errors import InputError
+from provisioner.output_files import writing
 
 
 @click.command("export")
@@ -24,11 +25,8 @@ def export_stack(name: str, file: str | None) -> int:
     if file is None:
         print_json(document)
         return 0
-    try:
-        with Path(file).open("x", encoding="utf-8") as stream:
-            stream.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise InputError(f"{file} cannot be written: {error.strerror}", hint="name a new file") from error
+    with writing(Path(file)), Path(file).open("x", encoding="utf-8") as stream:
+        stream.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     say(f"wrote {file}")
     return 0
 

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 from provisioner.errors import InputError, ProvisionError
 from provisioner.fleet.outcome import Outcome, Status
+from provisioner.output_files import check_output, write_output
 
 _BAD = frozenset({Status.FAILED, Status.DENIED})
 ACTIONS = ("create", "update", "delete", "replace")
@@ -148,7 +149,8 @@ _FORMS: Mapping[str, Callable[[Report], str]] = MappingProxyType(
 def check_report_path(path: str) -> Path:
     """Where a report will go.
 
-    Raises :class:`InputError` for a kind of file that there is no form for.
+    Raises :class:`InputError` for a kind of file that there is no form for, and for one that could not be
+    written: what it would tell is not done yet.
     """
     target = Path(path)
     if target.suffix not in _FORMS:
@@ -156,11 +158,16 @@ def check_report_path(path: str) -> Path:
             f"--report {path}: no report is written as {target.suffix or 'a file without a suffix'}",
             hint=f"let the name end in one of: {', '.join(_FORMS)} (JSON, Markdown, JUnit)",
         )
+    check_output(target)
     return target
 
 
-def write_report(report: Report, targets: Sequence[Path]) -> None:
-    """Write it to each of ``targets``, in the form that its suffix names."""
+def write_report(report: Report, targets: Sequence[Path]) -> list[InputError]:
+    """Write it to each of ``targets``, in the form that its suffix names; what could not be written."""
+    wrong = []
     for target in targets:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(_FORMS[target.suffix](report), encoding="utf-8")
+        try:
+            write_output(target, _FORMS[target.suffix](report))
+        except InputError as error:
+            wrong.append(error)
+    return wrong
