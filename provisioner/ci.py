@@ -36,8 +36,8 @@ def ci_files(
 ) -> dict[str, str]:
     """The files of a CI system as ``{path in the repository: text}``.
 
-    ``stacks`` is the folder of the manifests in the repository, ``.`` for all of it; ``outside`` are the files
-    elsewhere in the repository that they extend.
+    ``stacks`` is the folder of the manifests in the repository, ``.`` for all of it; ``outside`` are the
+    files elsewhere in the repository that they extend.
     """
     names = sorted(set(providers))
     extras = sorted({PROVIDERS[name].extra or "" for name in names} - {""})

@@ -46,9 +46,16 @@ def _pipelines(folder: Path, system: str) -> list[Path]:
     from provisioner.manifest import load_manifest
 
     found = tell_unread(discover([folder]))
-    providers = {load_manifest(path).manifest.provider for path in found.stacks}
+    loaded = [load_manifest(path) for path in found.stacks]
+    providers = {one.manifest.provider for one in loaded}
     repository = repository_of(folder)
     stacks = folder.resolve().relative_to(repository).as_posix()
+    read = {source.path.resolve() for one in loaded for source in one.sources}
+    outside = [
+        path.relative_to(repository).as_posix()
+        for path in read
+        if path.is_relative_to(repository) and not path.is_relative_to(folder.resolve())
+    ]
     here = Path.cwd()
-    written = write_ci(ci_files(system, stacks=stacks, providers=providers), repository)
+    written = write_ci(ci_files(system, stacks=stacks, providers=providers, outside=outside), repository)
     return [path.relative_to(here) if path.is_relative_to(here) else path for path in written]

@@ -18,6 +18,8 @@ import yaml
 from provisioner import __version__
 from provisioner.catalog import PROVIDERS
 from provisioner.ci import SYSTEMS, ci_files, repository_of, write_ci
+from provisioner.cli import cli
+from provisioner.cli.run import run
 from provisioner.errors import InputError
 
 SCHEMAS = {
@@ -162,3 +164,61 @@ def test_the_repository_is_found_from_below(tmp_path: Path) -> None:
 
     assert repository_of(tmp_path / "repository/infra/deep") == tmp_path / "repository"
     assert repository_of(tmp_path / "alone") == tmp_path / "alone"
+
+
+def crosses(pattern: str) -> re.Pattern[str]:
+    """What GitLab's pattern matches: Ruby's File.fnmatch? with FNM_PATHNAME, FNM_DOTMATCH and FNM_EXTGLOB.
+
+    There only ``**/`` crosses folders, and none at all is enough.
+    """
+    parts = re.split(r"(\*\*/|\*+)", pattern)
+    return re.compile(
+        "".join(
+            "(?:[^/]+/)*" if part == "**/" else "[^/]*" if part[:1] == "*" else re.escape(part)
+            for part in parts
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("stacks", "changed"),
+    [
+        (".", ["a.yaml", "team/a.yml", "team/deep/policy.yaml"]),
+        (
+            "infra/stacks",
+            ["infra/stacks/a.yaml", "infra/stacks/team/deep/a.yaml", "policy.yaml", "infra/policy.yaml"],
+        ),
+        ("infra/stacks", ["shared/_base.yaml"]),
+    ],
+)
+def test_whatever_changes_a_stack_starts_the_pipeline(stacks: str, changed: list[str]) -> None:
+    made = ci_files("gitlab", stacks=stacks, providers=["aws"], outside=["shared/_base.yaml"])
+    for job in ("plan", "apply"):
+        for rule in yaml.safe_load(made[".gitlab-ci.yml"])[job]["rules"]:
+            for path in changed:
+                if "changes" in rule:
+                    assert any(crosses(pattern).fullmatch(path) for pattern in rule["changes"]), (job, path)
+    github = yaml.safe_load(
+        ci_files("github", stacks=stacks, providers=["aws"], outside=["shared/_base.yaml"])[
+            ".github/workflows/stacks.yml"
+        ]
+    )[True]
+    for event in ("pull_request", "push"):
+        for path in changed:
+            # There a ** crosses folders wherever it stands.
+            found = [
+                pattern
+                for pattern in github[event]["paths"]
+                if re.fullmatch(re.escape(pattern).replace(r"\*\*", ".*"), path)
+            ]
+            assert found, (event, path)
+
+
+def test_a_base_outside_the_folder_starts_the_pipeline_too(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "_base.yaml").write_text("version: 1\nprovider: local\nartifact_stores: [{name: main}]\n")
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "one.yaml").write_text("extends: ../_base.yaml\nname: one\n")
+    assert run(cli, ["init", str(tmp_path / "stacks"), "--ci", "gitlab"], "provision") == 0
+    made = yaml.safe_load((tmp_path / ".gitlab-ci.yml").read_text())
+    assert made["apply"]["rules"][0]["changes"] == ["stacks/**/*", "policy.yaml", "_base.yaml"]
