@@ -117,11 +117,12 @@ class Client(Components):
         self.history(store).delete_run(pipeline, run)
 
     def prune_artifacts(self, *, dry_run: bool = False, store: str | None = None) -> Prunable:
-        """Remove the artifacts of deleted runs and what died runs left; with ``dry_run`` only say what."""
+        """Remove the artifacts of deleted runs and what died runs left; with ``dry_run`` only say what.
+
+        Returns what went: what a run takes up meanwhile stays.
+        """
         from stacks.artifacts.pruning import prunable, prune
 
         history = self.history(store)
         found = prunable(history)
-        if not dry_run:
-            prune(history, found)
-        return found
+        return found if dry_run else prune(history, found)

@@ -170,5 +170,10 @@ def prune(dry_run: bool, yes: bool, store: str | None, form: str) -> int:
             say(f"  {line}")
         if not ask(f"Remove {summary} from {history.store.path}? There is no way back."):
             raise InputError("nothing was removed: you said no")
-    pruning.prune(history, found)
-    return answer(form, data, f"Removed {summary}.")
+    went = pruning.prune(history, found)
+    kept = {(one.name, str(one.version)) for one in found.unused} - {
+        (one.name, str(one.version)) for one in went.unused
+    }
+    data["unused"] = [one for one in data["unused"] if (one["name"], one["version"]) not in kept]
+    taken = f" But {len(kept)} of them stay: a run has taken them up meanwhile." if kept else ""
+    return answer(form, data, f"Removed {summary}.{taken}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from stacks.artifacts.filters import Filter, any_of, lower_bound, matcher
 from stacks.artifacts.models import ArtifactVersion, Page
 from stacks.artifacts.names import check_name
 from stacks.artifacts.reading import may_be_since, page_of
-from stacks.artifacts.records import ArtifactRecord, Ref, parse_artifact
+from stacks.artifacts.records import ArtifactRecord, Ref, artifact_json, parse_artifact
+from stacks.artifacts.removing import Needed, Uses, remove_unneeded
 from stacks.artifacts.runs import RunHistory
+from stacks.artifacts.writing import create
 from stacks.errors import (
     ArtifactInUseError,
     ArtifactNotFoundError,
@@ -166,22 +169,39 @@ class History(RunHistory):
             ArtifactNotFoundError: there is none.
         """
         record = self.version(name, version).record
-        users = () if force else tuple(run.name for run in self.runs_referring(record.ref))
-        if users:
+        if force:
+            self.remove(record)
+            return record
+        uses = Uses(self)
+        users: list[str] = []
+
+        def look() -> Needed:
+            users[:] = [run.name for run, _ in uses.read() if record.ref in run.references()]
+            return lambda _: bool(users)
+
+        if not remove_unneeded(self, [record], look):
             shown = ", ".join(users[:5]) + (f" and {len(users) - 5} more" if len(users) > 5 else "")
             raise ArtifactInUseError(
                 f"version {record.version} of the artifact {name} belongs to the history of {shown}",
                 hint="delete those runs, or delete it all the same with --force (force=True)",
                 name=name,
-                users=users,
+                users=tuple(users),
             )
-        self.remove(record)
         return record
 
     def remove(self, record: ArtifactRecord) -> None:
         """The record first: nobody finds an artifact whose files are going."""
-        self._remove(self.at(layout.record(*record.ref)))
+        self.hide(record)
         self.remove_tree(record.path)
+
+    def hide(self, record: ArtifactRecord) -> None:
+        """Remove the record alone: who looks for the artifact finds none."""
+        self._remove(self.at(layout.record(*record.ref)))
+
+    def show(self, record: ArtifactRecord) -> None:
+        """Put a record back, if it is not there."""
+        with contextlib.suppress(FileExistsError):
+            create(self.store, self.at(layout.record(*record.ref)), artifact_json(record))
 
     def verify(self, record: ArtifactRecord) -> None:
         """Compare all files with their record; raises DamagedArtifactError."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from stacks.artifacts import layout
@@ -21,6 +22,7 @@ from stacks.artifacts.records import (
     parse_claim,
     run_json,
 )
+from stacks.artifacts.removing import Needed, Uses, remove_unneeded
 from stacks.errors import ObjectChangedError, StorePermissionError
 from stacks.stores.opening import OpeningStore
 from stacks.stores.parallel import run_all
@@ -37,6 +39,7 @@ class Prunable:
     unused: tuple[ArtifactRecord, ...] = ()
     leftovers: tuple[Claim, ...] = ()
     died: tuple[RunRecord, ...] = field(default=())
+    uses: Uses | None = field(default=None, repr=False, compare=False)
 
     @property
     def size(self) -> int:
@@ -57,18 +60,18 @@ def prunable(history: History) -> Prunable:
     # Artifacts are listed before runs: a run that begins meanwhile is recorded before its first artifact is.
     refs = history.refs()
     claims = _claims(history)
-    runs = history.run_records()
+    uses = Uses(history)
+    runs = uses.read()
     clock = _Clock(history)
     died = [record for record, stat in runs if record.status == RUNNING and _has_died(record, stat, clock)]
     alive = {(one.pipeline, one.name) for one, _ in runs if one.status == RUNNING} - {
         (one.pipeline, one.name) for one in died
     }
-    there = {(one.pipeline, one.name) for one, _ in runs}
-    needed: set[Ref] = set().union(*(one.references() for one, _ in runs))
+    needed, runs_there = _needed(runs)
     unused = [
         version.record
         for version in history.versions_of([ref for ref in refs if ref not in needed], missing=True)
-        if (by := version.record.producer) is not None and (by.pipeline, by.run) not in there
+        if (by := _run_of(version.record)) is not None and by not in runs_there
     ]
     complete = set(refs) | set(history.refs())
     left = [
@@ -78,16 +81,40 @@ def prunable(history: History) -> Prunable:
         and _is_left(claim, stat, alive, clock)
         and history.store.exists(history.at(claim.path))
     ]
-    return Prunable(tuple(unused), tuple(left), tuple(died))
+    return Prunable(tuple(unused), tuple(left), tuple(died), uses)
 
 
-def prune(history: History, what: Prunable) -> None:
-    """Removes what ``prunable`` found, and marks runs that died as failed."""
+def prune(history: History, what: Prunable) -> Prunable:
+    """Removes what ``prunable`` found, and marks runs that died as failed; returns what went.
+
+    What a run has taken up since stays.
+    """
+    uses = what.uses or Uses(history)
+
+    def look() -> Needed:
+        needed, runs_there = _needed(uses.read())
+        return lambda record: record.ref in needed or _run_of(record) in runs_there
+
+    unused = remove_unneeded(history, what.unused, look) if what.unused else []
     workers = history.store.WORKERS
-    run_all(history.remove, what.unused, workers=workers)
     run_all(lambda claim: history.remove_tree(claim.path), what.leftovers, workers=workers)
     for record in what.died:
         mark_died(history, record)
+    return replace(what, unused=tuple(unused), uses=None)
+
+
+def _needed(runs: Sequence[tuple[RunRecord, FileStat]]) -> tuple[set[Ref], set[tuple[str, str] | None]]:
+    """The artifacts that runs refer to, and the runs that there are: of those, all that they made stays."""
+    return (
+        set().union(*(one.references() for one, _ in runs)),
+        {(one.pipeline, one.name) for one, _ in runs},
+    )
+
+
+def _run_of(record: ArtifactRecord) -> tuple[str, str] | None:
+    """The run that made it; None for what was saved by hand."""
+    by = record.producer
+    return None if by is None else (by.pipeline, by.run)
 
 
 def mark_died(history: History, record: RunRecord) -> None:

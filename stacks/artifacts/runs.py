@@ -95,10 +95,14 @@ class RunHistory(Reader, ABC):
         """The runs that made, took from the cache or were given an artifact version."""
         return [PipelineRun(self, record) for record, _ in self.run_records() if ref in record.references()]
 
-    def run_records(self) -> list[tuple[RunRecord, FileStat]]:
-        """All runs, each with what the store says of its record."""
+    def run_records(
+        self, known: Sequence[tuple[RunRecord, FileStat]] = ()
+    ) -> list[tuple[RunRecord, FileStat]]:
+        """All runs, each with what the store says of its record; ``known`` ones are not read again."""
         files = [stat for pipeline in self._listed(layout.RUNS) for stat in self._files(pipeline)]
-        return self._records(files)
+        same = {stat: (record, stat) for record, stat in known if stat.etag is not None}
+        read = self._records([stat for stat in files if stat not in same])
+        return [*(same[stat] for stat in files if stat in same), *read]
 
     def delete_run(self, pipeline: str, name: str) -> RunRecord:
         """Forget a run; the artifacts it made stay until `artifact prune`."""

@@ -1,7 +1,8 @@
 """The record of a run while it runs: written at its begin, now and then, and at its end.
 
-Between those writes a step costs nothing here. The time of the last one is a sign of life, by which others
-tell a run that died from one that takes its time.
+Between those writes a step costs nothing here, unless it is taken from the cache: what a run uses of others
+is recorded before it is used, so that nobody prunes it. The time of the last write is a sign of life by which
+others tell a run that died from one that takes its time.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ BEAT = 60.0  # seconds between two signs of life of a run without progress
 
 
 class Journal:
-    """Keeps the record of one run in the store. ``begin``, any number of ``note``, ``end``."""
+    """Keeps the record of one run in the store. ``begin``, any number of ``note`` and ``write``, ``end``."""
 
     def __init__(self, store: BaseArtifactStore, record: RunRecord) -> None:
         self._store = store
         self._record = record
         self._path = f"{store.path}/{layout.run(record.pipeline, record.name)}"
         self._news = False
+        self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="stacks-run-journal", daemon=True)
 
@@ -55,11 +57,17 @@ class Journal:
         """Something has changed in the record."""
         self._news = True
 
+    def write(self) -> None:
+        """Record what has changed at once: others must know of it before anything else is done."""
+        with self._lock:  # no older text is written over a newer one
+            self._news = False
+            self._store.write_many([(self._path, run_json(self._record))])
+
     def end(self) -> None:
         """Record how it ended."""
         self._over.set()
         self._thread.join()
-        self._write()
+        self.write()
 
     def _keep(self) -> None:
         written = time.monotonic()
@@ -67,12 +75,8 @@ class Journal:
             if not self._news and time.monotonic() - written < BEAT:
                 continue
             try:
-                self._write()
+                self.write()
             except (StacksError, OSError) as error:
                 # The run itself goes on; if the store stays away, its end cannot be recorded and says so.
                 logger.warning("the progress of the run %s is not recorded: %s", self._record.name, error)
             written = time.monotonic()
-
-    def _write(self) -> None:
-        self._news = False
-        self._store.write_many([(self._path, run_json(self._record))])

@@ -93,7 +93,12 @@ def _begin(
             process=this_process(),
             python=platform.python_version(),
             steps={
-                one.name: StepRecord(one.name, parameters=shown(one.parameters), after=one.after)
+                one.name: StepRecord(
+                    one.name,
+                    parameters=shown(one.parameters),
+                    inputs=_given(one, stack),
+                    after=one.after,
+                )
                 for one in graph.invocations.values()
             },
         )
@@ -105,6 +110,19 @@ def _begin(
                 raise
             continue  # another one began in the same microsecond
         return record, journal
+
+
+def _given(invocation: Invocation, stack: Stack) -> dict[str, Ref]:
+    """The artifacts of the store that are given to a step: nobody prunes what a run refers to."""
+    return {
+        place: source.record.ref
+        for place, source in invocation.inputs.items()
+        if isinstance(source, ArtifactVersion) and _is_of(source, stack.artifact_store.path)
+    }
+
+
+def _is_of(version: ArtifactVersion, store: str) -> bool:
+    return version.uri.startswith(f"{store}/")
 
 
 class _Steps:
@@ -157,7 +175,7 @@ class _Steps:
     def _source(self, source: StepArtifact | ArtifactVersion) -> ArtifactVersion:
         if isinstance(source, StepArtifact):
             return self._made[source.step][source.output]
-        if not source.uri.startswith(f"{self._history.store.path}/"):
+        if not _is_of(source, self._history.store.path):
             raise PipelineError(
                 f"the artifact {source.name} lies in another store: {source.uri}",
                 hint="load it in a step of this pipeline, or copy it: provision artifact-store migrate",
@@ -167,11 +185,19 @@ class _Steps:
     def _take_from_cache(self, invocation: Invocation, record: StepRecord) -> bool:
         if record.cache_key is None:
             return False
-        found = cached_outputs(self._history, record.cache_key)
+
+        def announce(outputs: Mapping[str, Ref]) -> None:
+            """Says in the run's record what it takes, and looks then whether that is there."""
+            is_known = self._record.references() >= set(outputs.values())
+            record.outputs = outputs
+            if not is_known:
+                self._journal.write()
+
+        found = cached_outputs(self._history, record.cache_key, announce)
         if found is None:
+            record.outputs = {}
             return False
         self._made[invocation.name] = found
-        record.outputs = {name: version.record.ref for name, version in found.items()}
         record.status = CACHED
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import CommandLine
@@ -11,6 +12,7 @@ from sample_pipeline import failing_pipeline, training_pipeline
 
 from stacks import save_artifact
 from stacks.artifacts import layout
+from stacks.artifacts.removing import Uses
 
 
 @pytest.fixture
@@ -171,6 +173,29 @@ def test_pruning_says_what_goes_asks_and_removes(team: CommandLine) -> None:
     assert [one["name"] for one in data["unused"]] == ["my_model", "training_pipeline::load::output"]
     assert data["removed"] is True
     assert rows(team("artifact list").out) == [["kept", "1", "1"]]
+
+
+def test_what_a_run_takes_up_before_it_is_removed_stays(
+    team: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training_pipeline.with_options(run_name="first")()
+    team("pipeline runs delete first -y")
+    runs = [None, training_pipeline]  # one that begins while somebody is asked
+    real = Uses.read
+
+    def read(self: Uses) -> Any:
+        begin = runs.pop(0) if runs else None
+        if begin is not None:
+            begin()
+        return real(self)
+
+    monkeypatch.setattr(Uses, "read", read)
+
+    assert "But 2 of them stay: a run has taken them up meanwhile." in team("artifact prune -y").out
+    assert [row[0] for row in rows(team("artifact list").out)] == [
+        "my_model",
+        "training_pipeline::load::output",
+    ]
 
 
 @pytest.mark.parametrize(
