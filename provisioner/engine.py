@@ -98,8 +98,9 @@ class Engine:
             summary = gate.judged(work.summarise(outcome, operation=operation, before=before))
             bundle = None
             if keep and not summary.denied:
-                from provisioner.bundle import seal  # brings tar, zip and cryptography
+                from provisioner.bundle import bound_to_planner, seal  # brings tar, zip and cryptography
 
+                summary = bound_to_planner(work, summary)
                 bundle = seal(work, outcome, summary, operation)
             changed = outcome.changes or bool(summary.registered)
             return Result(summary, changed, done=False, bundle=bundle)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from provisioner import __version__
+from provisioner.bundle.applier import VARIABLE, other_applier, tell_planner
 from provisioner.bundle.archive import LOCK, PLAN, SUMMARY
 from provisioner.bundle.contents import Bundle
 from provisioner.bundle.plan_file import PlanFile, read_plan_file
@@ -79,6 +80,11 @@ def seal(
     )
 
 
+def bound_to_planner(work: Work, summary: Summary) -> Summary:
+    """The summary with what is true of a plan that is kept: where a connector is for whoever applies it."""
+    return tell_planner(work.manifest, summary, _variables(work))
+
+
 def refuse_unavailable(bundle: Bundle) -> None:
     """Refuse a plan whose providers this machine cannot have, before Terraform looks for them.
 
@@ -139,7 +145,9 @@ def _inside(work: Work, record: Record) -> list[str]:
     found = []
     planned = {name: item.get("value") for name, item in work.details.get("variables", {}).items()}
     wanted = _variables(work)
-    for name in sorted({*planned, *wanted}):
+    if record.operation != "destroy":  # which trusts nobody
+        found += other_applier(work.manifest, planned, wanted)
+    for name in sorted({*planned, *wanted} - {VARIABLE}):
         if planned.get(name) != wanted.get(name):
             found += [f"the values: {text}" for text in _values(name, planned.get(name), wanted.get(name))]
     if _planned(work.details) != record.changes:

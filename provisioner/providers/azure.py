@@ -114,10 +114,7 @@ class Azure(Provider):
         roles = self.identities(manifest)
         return {
             "applications": _APPLICATIONS,
-            "applier": any(
-                connector.auth_method == "implicit" and not connector.trusted_principals
-                for connector in roles
-            ),
+            "applier": any(map(self.trusts_applier, roles)),
         }
 
     def missing_protections(self, manifest: Manifest) -> list[str]:
@@ -141,6 +138,10 @@ class Azure(Provider):
             "read-only": "list and read blobs and their old versions (Storage Blob Data Reader on the "
             "container), sign for them (Storage Blob Delegator on the account)",
         }[connector.access]
+
+    def trusts_applier(self, connector: Connector) -> bool:
+        """Of those without trusted_principals, the one method that assigns roles to whoever is named."""
+        return connector.auth_method == "implicit" and not connector.trusted_principals
 
     def trusted(self, connector: Connector) -> str:
         """Whoever runs with the managed identity, presents a trusted token, or applies."""

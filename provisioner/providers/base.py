@@ -252,6 +252,10 @@ class Provider:
             "read-only": "list and read objects, read old versions",
         }[connector.access]
 
+    def trusts_applier(self, connector: Connector) -> bool:
+        """Whether a connector with an identity is for whoever applies."""
+        return not connector.trusted_principals and connector.auth_method not in self.minted_methods
+
     def trusted(self, connector: Connector) -> str:
         """In words, who may use a connector's identity."""
         if connector.auth_method in self.minted_methods:

@@ -18,6 +18,7 @@ from provisioner.errors import UpstreamError
 from provisioner.journal import Intent
 from provisioner.manifest import ArtifactStore, Manifest, generated_bucket
 from provisioner.verify.aws_errors import ABSENT, code, setting, translated
+from provisioner.verify.aws_identity import own_principal
 from provisioner.verify.base import Contents, Orphans, Places
 
 if TYPE_CHECKING:
@@ -84,8 +85,11 @@ class Aws:
             return self._sts.get_caller_identity()["Account"]
 
     def machine_variables(self) -> dict[str, Any]:
-        """AWS has none: everything that Terraform needs is in the rendering."""
-        return {}
+        """Who applies, where that one is to be trusted."""
+        provider = PROVIDERS["aws"]
+        if not any(map(provider.trusts_applier, provider.identities(self._manifest))):
+            return {}
+        return {"applying_principal": own_principal(self._sts, self._iam)}
 
     def bucket(self, store: ArtifactStore, account: str | None) -> str:
         """The name of a store's bucket, generated where the manifest names none."""

@@ -123,6 +123,44 @@ def test_with_a_real_provider_it_is_bound_to_its_version_and_the_account(aws: Wo
     assert (runner / "workspaces" / "demo" / "root" / ".terraform.lock.hcl").read_text() == kept
 
 
+def session_of(cloud: Emulator, role: str, name: str) -> dict[str, str]:
+    """The environment of a job of CI, which acts as a role; each job is a session of its own."""
+    iam = cloud.client("iam")
+    if role not in cloud.roles():
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Statement": []}))
+    given = cloud.client("sts").assume_role(
+        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{role}", RoleSessionName=name
+    )["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": given["SessionToken"],
+    }
+
+
+@pytest.mark.slow
+def test_a_role_is_never_trusted_because_it_made_the_plan(aws: World, cloud: Emulator) -> None:
+    """In a pipeline, any pull request may act as the role that plans."""
+    fields: dict[str, Any] = {"provider": "aws", "region": REGION, "endpoint_url": cloud.url, "name": "roles"}
+    stores = [{"name": "trusting", "lifecycle": {"noncurrent_days": None, "abort_multipart_days": None}}]
+    manifest = aws.manifest("roles.yaml", **fields, artifact_stores=stores)
+    planner, applier = session_of(cloud, "ci-plan", "pull-1"), session_of(cloud, "ci-apply", "merge-1")
+    plan, apply = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("ci-plan", "ci-apply"))
+
+    told = aws.provision("plan", manifest, "--out", "roles.bundle", environment=planner).out
+    assert f"it would be trusted to {plan}, who made this plan, and nobody else can apply it" in told
+    done = aws.provision("apply", manifest, "--plan", "roles.bundle", "-y", expect=6, environment=applier)
+    assert (
+        f"trusting_connector would be trusted to {plan}, who made the plan, and {apply} applies" in done.err
+    )
+    assert "name its trusted_principals in the manifest" in done.err
+    assert not any(role.startswith("roles-trusting") for role in cloud.roles())
+
+    again = session_of(cloud, "ci-plan", "pull-2")
+    done = aws.provision("apply", manifest, "--plan", "roles.bundle", "-y", "--no-verify", environment=again)
+    assert "Applied roles" in done.out
+
+
 def test_bundles_are_told_apart_from_other_files(world: World) -> None:
     (world.folder / "x.bundle").write_bytes(b"PK\3\4 a plan file of Terraform's")
 

@@ -205,3 +205,41 @@ def test_no_credentials_and_an_unknown_profile_are_told(monkeypatch: pytest.Monk
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(CredentialsError, match="nobody"):
         cloud()
+
+
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+
+
+def in_role(monkeypatch: pytest.MonkeyPatch, session: str) -> None:
+    """Act as a role with a path."""
+    iam = boto3.client("iam")
+    if not iam.list_roles(PathPrefix="/ci/")["Roles"]:
+        iam.create_role(RoleName="apply", Path="/ci/", AssumeRolePolicyDocument=TRUST)
+    given = boto3.client("sts", region_name="eu-west-1").assume_role(
+        RoleArn="arn:aws:iam::123456789012:role/ci/apply", RoleSessionName=session
+    )["Credentials"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", given["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", given["SecretAccessKey"])
+    monkeypatch.setenv("AWS_SESSION_TOKEN", given["SessionToken"])
+
+
+def test_whoever_applies_is_the_role_and_none_of_its_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for session in ("run-1", "run-2"):
+        in_role(monkeypatch, session)
+        found.append(cloud().machine_variables())
+
+    assert found == [{"applying_principal": "arn:aws:iam::123456789012:role/ci/apply"}] * 2
+
+
+def test_whoever_applies_is_asked_for_only_where_that_one_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    access: dict[str, Any] = {"name": "main_connector"}
+    named = [access | {"trusted_principals": ["arn:aws:iam::123456789012:root"]}]
+    surroundings = [access | {"auth_method": "implicit"}]
+    ceph = {"endpoint_url": "http://127.0.0.1:1", "compatibility": "ceph"}
+
+    assert list(cloud().machine_variables()) == ["applying_principal"]
+    assert cloud(connectors=named).machine_variables() == {}
+    assert cloud(connectors=surroundings).machine_variables() == {}
+    assert cloud(connectors=named, **ceph).machine_variables() == {}
