@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from provisioner import locks
-from provisioner.backends import StatePlace, place_of
-from provisioner.manifest import load_manifest
+from provisioner.backends import StatePlace
 from provisioner.terraform.locate import locate
 from provisioner.terraform.version import engine_version, version_numbers
-from provisioner.workspace import Workspace
-from stacks.state import StateFile
 
 Look = Callable[[], tuple[str, str]]
 """What was found, and the fix: empty when it is in order."""
-
-
-def places(files: tuple[str, ...], state_file: StateFile) -> dict[str, StatePlace]:
-    """The remote states of the stacks that are known here and of these manifests, by the stack's name."""
-    found: dict[str, StatePlace] = {}
-    for folder in sorted((state_file.home / "workspaces").glob("*/state-place.json")):
-        place = Workspace(folder.parent).state_place()
-        if place is not None:
-            found[folder.parent.name] = place
-    for file in files:
-        manifest = load_manifest(Path(file)).manifest
-        wanted = place_of(manifest)
-        if wanted is not None:
-            found[manifest.name] = wanted
-    return found
 
 
 def lock_checks(place: StatePlace, terraform: str | None) -> Iterator[tuple[str, Look]]:
