@@ -19,7 +19,7 @@ from stacks.stores.fast import FastClient, FastFailure, fetch, fetch_into
 from stacks.stores.keyed import KeyedArtifactStore
 from stacks.stores.parallel import run_all
 from stacks.stores.paths import split_scheme
-from stacks.stores.types import ALWAYS, Condition, Data, Entry, FileStat, PathType, Upload
+from stacks.stores.types import ABSENT, ALWAYS, Condition, Data, Entry, FileStat, PathType, Upload
 
 R = TypeVar("R")
 _LONGEST_PAUSE = 5.0  # seconds
@@ -317,14 +317,15 @@ class AzureArtifactStore(KeyedArtifactStore):
             if sdk_errors.code_of(error) == "ContainerNotFound":
                 raise
 
-    def _copy(self, src: str, dst: str) -> None:
-        from azure.core.exceptions import ResourceNotFoundError
+    def _copy(self, src: str, dst: str, condition: Condition = ALWAYS) -> None:
+        from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
         def copy(container: Any) -> str:
             source = container.get_blob_client(self._prefix + src).url
             target = container.get_blob_client(self._prefix + dst)
             sas = self.live_credentials().sas_token
-            copied = target.start_copy_from_url(f"{source}?{sas}" if sas and "?" not in source else source)
+            url = f"{source}?{sas}" if sas and "?" not in source else source
+            copied = target.start_copy_from_url(url, **match_conditions(condition))
             while copied["copy_status"] == "pending":
                 time.sleep(0.2)
                 copied = {"copy_status": target.get_blob_properties().copy.status}
@@ -332,6 +333,8 @@ class AzureArtifactStore(KeyedArtifactStore):
 
         try:
             status = self._run(copy)
+        except (ResourceExistsError, ResourceModifiedError) as error:
+            self._refuse(error, dst, condition)
         except ResourceNotFoundError as error:
             if sdk_errors.code_of(error) == "ContainerNotFound":
                 raise
@@ -339,8 +342,14 @@ class AzureArtifactStore(KeyedArtifactStore):
         if status != "success":
             raise StoreServiceError(f"the service ended the copy to {self._uri(dst)}: {status}")
 
+    def _copy_new(self, src: str, dst: str) -> None:
+        self._copy(src, dst, ABSENT)
+
     def _make_directory(self, key: str) -> None:
-        self._run_on(f"{key}/", lambda blob: blob.upload_blob(b"", overwrite=True))
+        self._put_sdk(f"{key}/", b"", ALWAYS)
+
+    def _make_new_directory(self, key: str) -> None:
+        self._put_sdk(f"{key}/", b"", ABSENT)
 
     def _from_fast(self, key: str, meta: Mapping[str, Any]) -> FileStat:
         return FileStat(

@@ -18,7 +18,7 @@ from stacks.stores.gcp_upload import ResumableUpload, generation_match
 from stacks.stores.keyed import KeyedArtifactStore
 from stacks.stores.parallel import run_all
 from stacks.stores.paths import split_scheme
-from stacks.stores.types import ALWAYS, Condition, Data, Entry, FileStat, PathType, Upload
+from stacks.stores.types import ABSENT, ALWAYS, Condition, Data, Entry, FileStat, PathType, Upload
 
 _READ_TRIES = 3
 
@@ -285,26 +285,41 @@ class GCPArtifactStore(KeyedArtifactStore):
 
         run_all(delete, entries, workers=self.WORKERS)
 
-    def _copy(self, src: str, dst: str) -> None:
+    def _copy(self, src: str, dst: str, condition: Condition = ALWAYS) -> None:
         from google.api_core import exceptions
 
         bucket = self._client.get()
-        target, token = bucket.blob(self._prefix + dst), None
+        target, source, token = bucket.blob(self._prefix + dst), bucket.blob(self._prefix + src), None
+        doubts: list[Exception] = []
+        wanted = {"retry": patience(doubts), **generation_match(condition)}
         try:
             while True:  # a large file takes several calls
-                token, _, _ = target.rewrite(bucket.blob(self._prefix + src), token=token, retry=patience())
+                token, _, _ = target.rewrite(source, token=token, **wanted)
                 if token is None:
                     return
+        except exceptions.PreconditionFailed:
+            if doubts:  # did it meet itself, its answer having been lost?
+                source.reload(retry=patience())
+                target.reload(retry=patience())
+                if source.crc32c == target.crc32c:
+                    return
+            self._refuse(dst, condition)
         except exceptions.NotFound:
             self._require_bucket()
             self._missing(src)
+
+    def _copy_new(self, src: str, dst: str) -> None:
+        self._copy(src, dst, ABSENT)
 
     def _require_bucket(self) -> None:
         """Google says 404 for a missing bucket as for a missing file; a listing can only mean the bucket."""
         self._directory("")
 
-    def _make_directory(self, key: str) -> None:
-        self._client.get().blob(f"{self._prefix}{key}/").upload_from_string(b"", retry=patience())
+    def _make_directory(self, key: str, condition: Condition = ALWAYS) -> None:
+        self._put_sdk(f"{key}/", b"", condition)
+
+    def _make_new_directory(self, key: str) -> None:
+        self._make_directory(key, ABSENT)
 
 
 def _implicit() -> GcpToken:

@@ -65,11 +65,24 @@ def make_fast(
     )
 
 
-def patience() -> Any:
-    """How a request of the SDK's is repeated: as it does by itself, but first after a fifth of a second."""
+def patience(noted: list[Exception] | None = None) -> Any:
+    """How a request of the SDK's is repeated: as it does by itself, but first after a fifth of a second.
+
+    Why it is repeated is ``noted``.
+    """
     from google.cloud.storage.retry import DEFAULT_RETRY
 
-    return DEFAULT_RETRY.with_delay(initial=0.2, multiplier=2, maximum=10)
+    usual = DEFAULT_RETRY.with_delay(initial=0.2, multiplier=2, maximum=10)
+    if noted is None:
+        return usual
+
+    def noting(error: Exception) -> bool:
+        again: bool = usual._predicate(error)  # noqa: SLF001 - no public way
+        if again:
+            noted.append(error)
+        return again
+
+    return usual.with_predicate(noting)
 
 
 def patience_in_doubt() -> Any:

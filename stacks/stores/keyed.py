@@ -8,11 +8,12 @@ decided here and in ``opening.py``, once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from stacks.stores import globbing, paths
 from stacks.stores.opening import OpeningStore
 from stacks.stores.parallel import batches, run_all
+from stacks.stores.paths import is_below
 from stacks.stores.trees import walk_tree, with_directories
 from stacks.stores.types import Entry, FileStat, OnError, PathType
 
@@ -135,7 +136,7 @@ class KeyedArtifactStore(OpeningStore):
             if self._is_there(key):
                 self._fail(FileExistsError, key, "File exists")
             self._require_directory(paths.parent(key))
-            self._make_directory(key)
+            self._make_new_directory(key)
 
     def remove(self, path: PathType) -> None:
         key = self._key(path)
@@ -163,12 +164,13 @@ class KeyedArtifactStore(OpeningStore):
         with self._doing("copy", source):
             if not overwrite and self._is_there(target):
                 self._fail(FileExistsError, target, "File exists")
-            if not target or paths.names_directory(dst):
+            is_dir = not target or paths.names_directory(dst)
+            if is_dir or (overwrite and self._directory(target) is not None):
                 self._fail(IsADirectoryError, target, "A directory")
             try:
-                if source == target:
+                if self._place(source) == self._place(target):
                     raise FileNotFoundError if self._head(source) is None else _SameFile
-                self._copy(source, target)
+                (self._copy if overwrite else self._copy_new)(source, target)
             except _SameFile:
                 return
             except FileNotFoundError:
@@ -180,21 +182,41 @@ class KeyedArtifactStore(OpeningStore):
         source, target = self._key(src), self._key(dst)
         with self._doing("copy", source):
             self._require_directory(source)
-            if f"{target}/".startswith(f"{source}/") or not source:
+            if not source or is_below(self._place(target), self._place(source)):
                 self._fail(OSError, target, "A directory cannot be copied into itself")
         self.makedirs(dst)
         with self._doing("copy", source):
-            there = {entry.key for entry in self._list(target, deep=True)}
-            files: list[tuple[str, str]] = []
-            for entry in self._visible(self._list(source, deep=True)):
-                new = target + entry.key[len(source) :]
+            entries = list(self._visible(self._list(source, deep=True)))
+            self._refuse_clashes(entries, source, target, overwrite=overwrite)
+            for entry in entries:
                 if entry.is_dir:
-                    self._make_directory(new)
-                elif not overwrite and new in there:
-                    self._fail(FileExistsError, new, "File exists")
-                else:
-                    files.append((entry.key, new))
-            run_all(lambda pair: self._copy(*pair), files, workers=self.WORKERS)
+                    self._make_directory(target + entry.key[len(source) :])
+            files = [entry.key for entry in entries if not entry.is_dir]
+            self._copy_files([(key, target + key[len(source) :]) for key in files], overwrite=overwrite)
+
+    def _refuse_clashes(self, entries: Sequence[Entry], source: str, target: str, *, overwrite: bool) -> None:
+        """Fail if a file would be put where a directory is, the reverse, or where a file must stay."""
+        there: dict[str, bool] = {}
+        for entry in with_directories(self._list(target, deep=True), target):
+            there[entry.key] = entry.is_dir or there.get(entry.key, False)
+        for entry in with_directories(entries, source) if there else ():
+            new = target + entry.key[len(source) :]
+            is_dir = there.get(new)
+            if is_dir is None or (is_dir and entry.is_dir):
+                continue
+            if entry.is_dir:
+                self._fail(NotADirectoryError, new, "A file")
+            if is_dir or not overwrite:
+                kind = IsADirectoryError if is_dir else FileExistsError
+                self._fail(kind, new, "A directory" if is_dir else "File exists")
+
+    def _copy_files(self, pairs: Sequence[tuple[str, str]], *, overwrite: bool) -> None:  # noqa: ARG002
+        """Copy each, to where a listing found nothing unless ``overwrite``.
+
+        Among so many, one is more likely to be repeated because its answer was lost than to meet another
+        writer's; under a condition, it would then meet itself.
+        """
+        run_all(lambda pair: self._copy(*pair), pairs, workers=self.WORKERS)
 
     def rename(self, src: PathType, dst: PathType, overwrite: bool = False) -> None:
         source, target = self._key(src), self._key(dst)
@@ -204,14 +226,16 @@ class KeyedArtifactStore(OpeningStore):
                 self._missing(source)
             if not overwrite and self._is_there(target):
                 self._fail(FileExistsError, target, "File exists")
-            if source == target:
+            here, there = self._place(source), self._place(target)
+            if here == there:
                 return
-            if not source or not target or f"{target}/".startswith(f"{source}/"):
+            if not source or not target or is_below(there, here):
                 self._fail(OSError, target, "A directory cannot be moved into itself")
-            if f"{source}/".startswith(f"{target}/"):
+            if is_below(here, there):
                 self._fail(OSError, target, "What is to be moved lies in the directory that it would replace")
-            self._clear_target(target, is_file=is_file)
-            self._move(source, target, is_file=is_file)
+            if overwrite:
+                self._clear_target(target, is_file=is_file)
+            self._move(source, target, is_file=is_file, overwrite=overwrite)
 
     def _clear_target(self, target: str, *, is_file: bool) -> None:
         """A file replaces a file and a directory a directory, as on a disk; nothing else."""
@@ -223,10 +247,10 @@ class KeyedArtifactStore(OpeningStore):
         elif self._directory(target) is not None:
             self._remove_tree(target)
 
-    def _move(self, source: str, target: str, *, is_file: bool) -> None:
+    def _move(self, source: str, target: str, *, is_file: bool, overwrite: bool) -> None:
         """Copy, then delete. A backend that can move in one step does that instead."""
         if is_file:
-            self._copy(source, target)
+            (self._copy if overwrite else self._copy_new)(source, target)
             self._delete([Entry(source, is_dir=False)])
             return
         entries = list(self._list(source, deep=True))

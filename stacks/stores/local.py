@@ -22,7 +22,8 @@ from stacks.errors import PathError, StoreConfigError, StorePermissionError
 from stacks.stores import paths
 from stacks.stores.keyed import KeyedArtifactStore
 from stacks.stores.local_upload import TEMPORARY, LocalUpload, etag_of, locked
-from stacks.stores.types import ALWAYS, Condition, Data, Entry, FileStat, PathType
+from stacks.stores.parallel import run_all
+from stacks.stores.types import ABSENT, ALWAYS, Condition, Data, Entry, FileStat, PathType
 
 
 class LocalArtifactStore(KeyedArtifactStore):
@@ -55,14 +56,14 @@ class LocalArtifactStore(KeyedArtifactStore):
         text = _local_text(path)
         plain = os.path.abspath(text)
         real = os.path.realpath(plain)
-        if not _is_below(real, self._real_root):
+        if not paths.is_below(real, self._real_root):
             raise paths.outside(text, self.path)
         for candidate in (
             plain,
             os.path.join(os.path.realpath(os.path.dirname(plain)), os.path.basename(plain)),
         ):
             for root in (self.path, self._real_root):
-                if _is_below(candidate, root):
+                if paths.is_below(candidate, root):
                     return self._checked(candidate[len(root) :].strip("/"))
         return self._checked(real[len(self._real_root) :].strip("/"))
 
@@ -81,7 +82,7 @@ class LocalArtifactStore(KeyedArtifactStore):
             PathOutsideStoreError: a symlink leads out of the root.
         """
         real = os.path.realpath(file)
-        if not _is_below(real, self._real_root):
+        if not paths.is_below(real, self._real_root):
             raise paths.outside(file, self.path)
         return real
 
@@ -214,25 +215,46 @@ class LocalArtifactStore(KeyedArtifactStore):
             except FileNotFoundError:
                 continue
 
-    def _copy(self, src: str, dst: str) -> None:
+    def _copy(self, src: str, dst: str, condition: Condition = ALWAYS) -> None:
         with self._open_reading(src, binary=True) as file:
-            upload = self._upload(dst, ALWAYS, mode=os.fstat(file.fileno()).st_mode & 0o777)
+            upload = self._upload(dst, condition, mode=os.fstat(file.fileno()).st_mode & 0o777)
             try:
                 shutil.copyfileobj(file, upload, 1024 * 1024)
                 upload.publish()
             finally:
                 upload.abort()
 
+    def _copy_new(self, src: str, dst: str) -> None:
+        self._copy(src, dst, ABSENT)
+
+    def _copy_files(self, pairs: Sequence[tuple[str, str]], *, overwrite: bool) -> None:
+        copy = self._copy if overwrite else self._copy_new
+        run_all(lambda pair: copy(*pair), pairs, workers=self.WORKERS)
+
     def _make_directory(self, key: str) -> None:
         self._make_root()
         Path(self._file(key)).mkdir(exist_ok=True)
 
+    def _make_new_directory(self, key: str) -> None:
+        self._make_root()
+        file = self._file(key)
+        with locked(os.path.dirname(file)):  # or it would be the empty directory that a rename replaces
+            try:
+                os.mkdir(file)
+            except FileExistsError:
+                self._fail(FileExistsError, key, "File exists")
+
+    def _place(self, key: str) -> str:
+        return os.path.realpath(self._file(key))
+
     # ---- in one step what other backends do in many ---------------------------------------------------
 
-    def _move(self, source: str, target: str, *, is_file: bool) -> None:  # noqa: ARG002 - a rename moves both
+    def _move(self, source: str, target: str, *, is_file: bool, overwrite: bool) -> None:  # noqa: ARG002 - a rename moves both
         file = self._file(target)
         self._make_parents(target, os.path.dirname(file))
         with locked(os.path.dirname(file)):
+            if not overwrite and os.path.lexists(file):
+                self._fail(FileExistsError, target, "File exists")
             os.rename(self._file(source), file)
 
     def _remove_tree(self, key: str) -> None:
@@ -254,10 +276,6 @@ class LocalArtifactStore(KeyedArtifactStore):
             os.makedirs(folder, exist_ok=True)
         except FileExistsError:
             self._fail(NotADirectoryError, paths.parent(key), "Not a directory")
-
-
-def _is_below(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip("/") + "/")
 
 
 def _local_text(path: PathType) -> str:

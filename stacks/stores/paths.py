@@ -110,6 +110,11 @@ def parent(key: str) -> str:
     return key.rpartition("/")[0]
 
 
+def is_below(path: str, root: str) -> bool:
+    """Whether ``path`` is ``root`` or inside it; both are written alike."""
+    return path == root or path.startswith(root.rstrip("/") + "/")
+
+
 def is_plain(key: str) -> bool:
     """Whether a key can be reached by a path: no empty, ``.`` or ``..`` segment."""
     return not _ODD.search(key)

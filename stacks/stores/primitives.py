@@ -76,6 +76,20 @@ class PrimitiveStore(BaseArtifactStore):
     def _make_directory(self, key: str) -> None:
         """Make a directory whose parent exists, so that it is there while it is empty."""
 
+    # ---- what a backend may do better -----------------------------------------------------------------
+
+    def _copy_new(self, src: str, dst: str) -> None:
+        """``_copy`` to where nothing was found; ``FileExistsError`` if the backend finds something now."""
+        self._copy(src, dst)
+
+    def _make_new_directory(self, key: str) -> None:
+        """The same for ``_make_directory``."""
+        self._make_directory(key)
+
+    def _place(self, key: str) -> str:
+        """What is the same for two keys that are one file or directory, and begins as that of its parent."""
+        return key
+
     # ---- paths and errors -----------------------------------------------------------------------------
 
     def _key(self, path: PathType) -> str:

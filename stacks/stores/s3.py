@@ -17,9 +17,9 @@ from stacks.stores.keyed import KeyedArtifactStore
 from stacks.stores.paths import split_scheme
 from stacks.stores.readers import FIRST_BLOCK
 from stacks.stores.s3_config import ODD_FOR_OBSTORE, parse_settings
-from stacks.stores.s3_listing import Page, from_botocore, list_keys, parse_page
+from stacks.stores.s3_listing import Page, fetch_page, list_keys
 from stacks.stores.s3_upload import PART_SIZE, MultipartUpload
-from stacks.stores.types import Condition, Data, Entry, FileStat, PathType, Upload, bare_etag
+from stacks.stores.types import ABSENT, ALWAYS, Condition, Data, Entry, FileStat, PathType, Upload, bare_etag
 
 if TYPE_CHECKING:
     from obstore import GetResult
@@ -336,15 +336,7 @@ class S3ArtifactStore(KeyedArtifactStore):
         return list_keys(self._list_page, self.bucket, prefix, deep=deep, root=len(self._prefix))
 
     def _list_page(self, request: dict[str, Any]) -> Page:
-        def fetch(clients: S3Clients) -> Page:
-            if clients.wire is not None:
-                answer = clients.wire.get("list_objects_v2", request)
-                if answer is not None and answer.status == 200:
-                    return parse_page(answer.body)
-            usual = {name: value for name, value in request.items() if name != "EncodingType"}
-            return from_botocore(clients.sdk.list_objects_v2(**usual))
-
-        return self._run(fetch, tries=_READ_TRIES)
+        return self._run(lambda clients: fetch_page(clients, request), tries=_READ_TRIES)
 
     def _delete(self, entries: Sequence[Entry]) -> None:
         keys = [f"{self._prefix}{entry.key}{'/' if entry.is_dir else ''}" for entry in entries]
@@ -357,24 +349,31 @@ class S3ArtifactStore(KeyedArtifactStore):
             if failure.get("Code") != "NoSuchKey":
                 raise s3_errors.RefusedKeyError(failure)
 
-    def _copy(self, src: str, dst: str) -> None:
+    def _copy(self, src: str, dst: str, *, new: bool = False) -> None:
         source, target = self._prefix + src, self._prefix + dst
+        run = partial(self._run, tries=1 if new else _READ_TRIES)
         try:
-            s3_copy.copy_object(
-                partial(self._run, tries=_READ_TRIES), self.bucket, source, target, self._settings
-            )
+            s3_copy.copy_object(run, self.bucket, source, target, self._settings, new=new)
         except Exception as error:
+            if new:
+                self._refuse_condition(error, dst, ABSENT)
             if self._says_missing(error, src):
                 self._missing(src)
             raise
 
+    def _copy_new(self, src: str, dst: str) -> None:
+        self._copy(src, dst, new=True)
+
     def _make_directory(self, key: str) -> None:
-        full = f"{self._prefix}{key}/"
-        self._run(
-            lambda clients: clients.sdk.put_object(
-                Bucket=self.bucket, Key=full, Body=b"", **self._extra(clients, "PutObject")
-            )
-        )
+        self._put(f"{key}/", b"", ALWAYS)
+
+    def _make_new_directory(self, key: str) -> None:
+        try:
+            self._put(f"{key}/", b"", ABSENT)
+        except Exception as error:
+            if not s3_errors.knows_no_conditions(error):
+                raise
+            self._make_directory(key)
 
     # ---- values ---------------------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from stacks.errors import StoreConfigError
 
-ODD_FOR_OBSTORE = re.compile(r"[\x00-\x1f\x7f]")
-"""Letters in a key that the fast client refuses."""
+ODD_FOR_OBSTORE = re.compile(r"[\x00-\x1f\x7f]|/$")
+"""What in a key the fast client refuses, or leaves out."""
 
 _KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "aws_session_token": "token"}
 _CLIENT_MIRRORED = {"endpoint_url", "region_name", "verify", "use_ssl", *_KEYS}

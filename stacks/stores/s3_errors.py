@@ -150,10 +150,20 @@ def is_foreign(error: BaseException) -> bool:
     return type(error).__module__.split(".")[0] in modules or "\n\nDebug source:" in str(error)
 
 
+def knows_no_conditions(error: BaseException) -> bool:
+    """Whether the service has no conditional request of that kind, and did nothing."""
+    return is_foreign(error) and read_fault(error).status == 501
+
+
 def was_repeated(error: BaseException) -> bool:
     """Whether botocore sent the request more than once: the first one may have been carried out."""
     response = getattr(error, "response", None) or {}
     return bool(response.get("ResponseMetadata", {}).get("RetryAttempts"))
+
+
+def met_itself(error: BaseException) -> bool:
+    """Whether a conditional request may have failed because of what it did when it was first sent."""
+    return was_repeated(error) and read_fault(error).status in {409, 412}
 
 
 def translate(error: Exception, *, bucket: str, store: str, operation: str, path: str) -> StacksError | None:

@@ -11,12 +11,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from html import unescape
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 
 from stacks.stores.s3_errors import NonsenseError
 from stacks.stores.types import Entry
+
+if TYPE_CHECKING:
+    from stacks.stores.s3_clients import S3Clients
 
 # In the order in which every known service writes them. A page that looks otherwise is read as XML.
 _FILE = re.compile(
@@ -42,6 +45,16 @@ class Page(NamedTuple):
     files: list[File]
     folders: list[str]
     next: str | None
+
+
+def fetch_page(clients: S3Clients, request: dict[str, Any]) -> Page:
+    """One page, read here, or by botocore where the way to the service is not straight."""
+    if clients.wire is not None:
+        answer = clients.wire.get("list_objects_v2", request)
+        if answer is not None and answer.status == 200:
+            return parse_page(answer.body)
+    usual = {name: value for name, value in request.items() if name != "EncodingType"}
+    return from_botocore(clients.sdk.list_objects_v2(**usual))
 
 
 def parse_page(body: bytes) -> Page:

@@ -113,7 +113,7 @@ class MultipartUpload:
         """Whether the file is there although its completion failed: an answer was lost on its way."""
         if not s3_errors.is_foreign(error):
             return False
-        if s3_errors.read_fault(error).status in {409, 412} and not s3_errors.was_repeated(error):
+        if s3_errors.read_fault(error).status in {409, 412} and not s3_errors.met_itself(error):
             return False
         expected = _etag_of(parts)
         try:

@@ -48,6 +48,7 @@ class Condition(NamedTuple):
 
 
 ALWAYS = Condition()
+ABSENT = Condition(absent=True)
 
 
 class Upload(Protocol):

@@ -27,6 +27,7 @@ class Request:
     token: str
     agent: str = ""
     accepts: str = ""
+    condition: str = ""
 
 
 @dataclass
@@ -125,7 +126,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         dialect = self.server.dialect
         said = [self.headers.get(name) or "" for name in ("User-Agent", "Accept-Encoding")]
-        request = Request(self.command, self.path, dialect.token(self.headers, self.path), *said)
+        condition = self.headers.get("If-None-Match") or from_query(self.path, "ifGenerationMatch")
+        request = Request(self.command, self.path, dialect.token(self.headers, self.path), *said, condition)
         with self.server.lock:
             kind = self.server.faults.take(request)
         if kind == "reset":

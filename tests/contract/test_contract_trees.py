@@ -290,6 +290,22 @@ def test_copytree(tree: Scene) -> None:
         tree.store.copytree(tree.at("top.txt"), tree.at("copy2"))
 
 
+def test_no_copy_puts_a_file_where_a_directory_is_or_the_reverse(tree: Scene) -> None:
+    with pytest.raises(IsADirectoryError, match="ab"):
+        tree.store.copyfile(tree.at("top.txt"), tree.at("ab"), overwrite=True)
+    tree.put("file-over-directory/b/one.txt")
+    tree.put("file-over-directory/ab")
+    tree.put("target/ab/x")
+    with pytest.raises(IsADirectoryError, match="target/ab"):
+        tree.store.copytree(tree.at("file-over-directory"), tree.at("target"), overwrite=True)
+    tree.put("target2/b")
+    with pytest.raises(NotADirectoryError, match="target2/b"):
+        tree.store.copytree(tree.at("file-over-directory"), tree.at("target2"), overwrite=True)
+    assert [key for key in tree.files() if key.startswith("target")] == ["target/ab/x", "target2/b"]
+    assert tree.store.isdir(tree.at("ab"))
+    assert not tree.store.isdir(tree.at("target2/b"))
+
+
 def test_copying_to_another_store(tree: Scene) -> None:
     tree.rig.needs("directory markers")
     other, prefix = tree.rig.fresh()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -131,3 +134,76 @@ def test_a_device_stays_a_device(tmp_path: Path, mode: str) -> None:
     plain.write_bytes(tmp_path / "null", b"gone")
     assert (tmp_path / "null").is_symlink()
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+# ---- who is first ---------------------------------------------------------------------------------------
+
+
+def winners(calls: list[Callable[[], object]]) -> int:
+    """How many of the calls, all made at the same moment, were not told that the name is taken."""
+    start, told = threading.Barrier(len(calls)), []
+
+    def attempt(call: Callable[[], object]) -> None:
+        start.wait()
+        try:
+            call()
+        except FileExistsError as error:
+            told.append(error)
+
+    threads = [threading.Thread(target=attempt, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(calls) - len(told)
+
+
+@pytest.mark.parametrize("verb", ["rename", "copyfile", "copytree", "mkdir"])
+def test_one_of_many_gets_the_name(store: LocalArtifactStore, root: Path, verb: str) -> None:
+    won = []
+    for turn in range(100):
+        for name in "abcd":
+            (root / f"{turn}{name}").mkdir()
+            (root / f"{turn}{name}" / "file").write_text(name)
+        target = root / f"target{turn}"
+
+        sources = [root / f"{turn}{name}" for name in "abcd"]
+        calls: dict[str, list[Callable[[], object]]] = {
+            "rename": [partial(store.rename, source / "file", target) for source in sources],
+            "copyfile": [partial(store.copyfile, source / "file", target) for source in sources],
+            "copytree": [partial(store.copytree, source, target) for source in sources],
+            "mkdir": [partial(store.mkdir, target) for _ in sources],
+        }
+        won.append(winners(calls[verb]))
+    assert won == [1] * 100
+
+
+def test_of_renamed_directories_one_gets_the_name(store: LocalArtifactStore, root: Path) -> None:
+    for turn in range(100):
+        for name in "ab":
+            (root / f"{turn}{name}").mkdir()
+        moves = [partial(store.rename, root / f"{turn}{name}", root / f"to{turn}") for name in "ab"]
+        assert winners([*moves, partial(store.mkdir, root / f"to{turn}")]) == 1
+
+
+def test_a_filesystem_without_hard_links_is_enough(
+    store: LocalArtifactStore, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("stacks.stores.local_upload.os.link", refuse)
+    write(store, root / "file", mode="x")
+    with pytest.raises(FileExistsError):
+        store.write_bytes(root / "file", b"other", if_absent=True)
+    assert (root / "file").read_text() == "new"
+
+
+def test_a_refusal_names_the_file_and_not_the_hidden_one(store: LocalArtifactStore, root: Path) -> None:
+    file = store.open(root / "file", "wb")
+    file.write(bytes(store.PART_SIZE + 1))
+    (root / "file").mkdir()
+    with pytest.raises(IsADirectoryError, match="mine") as caught:
+        file.close()
+    assert caught.value.filename == str(root / "file")
+    assert list(root.iterdir()) == [root / "file"]
