@@ -15,6 +15,7 @@ from provisioner import guards, minting, register
 from provisioner.backends import place_of
 from provisioner.errors import InputError, LockedError, NotEmptyError
 from provisioner.journal import close_journal
+from provisioner.losses import losses
 from provisioner.manifest import LoadedManifest, Manifest
 from provisioner.policy.gate import Gate
 from provisioner.proof import prove
@@ -147,7 +148,8 @@ class Engine:
     def _apply_planned(self, gate: Gate, outcome: PlanOutcome, confirm: Confirm, *, verify: bool) -> Result:
         work = gate.work
         summary = gate.allowed(work.summarise(outcome))
-        guards.refuse_data_loss(work, outcome)
+        lost = losses(work, outcome)
+        guards.refuse_data_loss(work, lost)
         before = work.applied_manifest()
         changed = outcome.changes or bool(summary.registered)
         if changed and not confirm(summary):
@@ -160,7 +162,7 @@ class Engine:
             probes = prove(work, work.known_outputs()) if changed and verify else ()
             return Result(summary, changed=changed, done=True, probes=probes)
         guards.refuse_what_may_not_end(work)
-        guards.discard_what_leaves_the_manifest(work, outcome)
+        guards.discard_what_leaves_the_manifest(work, lost)
         outputs = work.apply("apply", outcome)
         minting.mint_missing(work, before, outputs)
         work.register(outputs, outcome)
@@ -182,7 +184,9 @@ class Engine:
         self, gate: Gate, outcome: PlanOutcome, confirm: Confirm, *, force_nonempty: bool
     ) -> Result:
         work = gate.work
-        filled = guards.filled_buckets(work, outcome)
+        lost = losses(work, outcome)
+        guards.refuse_unknown_destroy(work, lost)
+        filled = guards.filled_buckets(work, lost)
         if filled and not force_nonempty:
             raise NotEmptyError(
                 "; ".join(str(bucket) for bucket in filled),
@@ -196,7 +200,7 @@ class Engine:
         for bucket in filled:
             self.say(f"emptying {bucket.store} ({bucket.name})")
             work.cloud.empty(bucket.name)
-        guards.discard_what_leaves_the_manifest(work, outcome)
+        guards.discard_what_leaves_the_manifest(work, lost)
         before = work.applied_manifest()
         if outcome.changes:
             work.apply("destroy", outcome)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from provisioner.catalog import PROVIDERS
 from provisioner.errors import CredentialsError, NotEmptyError, ProtectedError, SafetyError
-from provisioner.terraform.session import PlanOutcome
+from provisioner.losses import Loss
 from provisioner.verify.base import Contents
 from provisioner.work import Work
 
 _ROOM_BYTES = 64 << 20  # Terraform's state, its copies and its logs, many times over
 _LAST_MINUTE = 60
 _SOON = 15 * 60
-_BESIDE = re.compile(r"module\.([a-z]+)_([^.]+)\.([^\[]+)(\[.*\])?")
-_OF_STORE = re.compile(r"module\.store_([^.]+)\.([^\[]+)(\[.*\])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +49,18 @@ def refuse_what_may_not_end(work: Work) -> None:
 
 
 def refuse_protected(work: Work) -> None:
-    """Refuse a destroy while a store is protected, in the manifest at hand or in what was applied."""
+    """Refuse a destroy while a store is protected, in the manifest at hand or in what was applied.
+
+    A store that this stack made stays protected when the manifest says now that it is somebody else's.
+    """
     before = work.applied_manifest()
-    stores = {store.name: store for store in before.artifact_stores} if before else {}
+    applied = {store.name: store for store in before.artifact_stores if not store.existing} if before else {}
+    protected = []
     for store in work.manifest.artifact_stores:
-        stores.pop(store.renamed_from or "", None)
-        stores[store.name] = store
-    protected = [store.name for store in stores.values() if store.protect and not store.existing]
+        made = [applied.pop(name, None) for name in (store.renamed_from or "", store.name)]
+        if store.protect and (not store.existing or any(one is not None and one.protect for one in made)):
+            protected.append(store.name)
+    protected += [store.name for store in applied.values() if store.protect]
     if protected:
         options = " ".join(f"--set artifact_stores.{name}.protect=false" for name in protected)
         raise ProtectedError(
@@ -67,26 +69,42 @@ def refuse_protected(work: Work) -> None:
         )
 
 
-def refuse_data_loss(work: Work, outcome: PlanOutcome) -> None:
+def refuse_unknown_destroy(work: Work, lost: Sequence[Loss]) -> None:
+    """Refuse a destroy of what nobody here can say to be unprotected, or says to be somebody else's."""
+    made = {store.name for store in work.manifest.artifact_stores if not store.existing}
+    unclaimed = [loss for loss in lost if loss.called not in made]
+    _refuse_losing_adopted(work, unclaimed)
+    _refuse_unknown_loss(
+        work,
+        unclaimed,
+        "destroy",
+        "destroy from there; or put it into the manifest, with `protect: false`",
+    )
+
+
+def refuse_data_loss(work: Work, lost: Sequence[Loss]) -> None:
     """Refuse an apply that would delete or replace a bucket which is protected or not empty.
 
     What counts is the manifest as it was applied: taking a store out of the file, or giving its bucket
     another name, must not be a way around its protection.
     """
-    lost = _lost_stores(work, outcome)
-    before = work.applied_manifest() if lost else None
-    if before is None:
-        _refuse_unknown_loss(work, lost)
-        return
-    stores = {store.name: store for store in before.artifact_stores}
-    protected = [name for name in lost if name in stores and stores[name].protect]
+    _refuse_losing_adopted(work, lost)
+    _refuse_unknown_loss(
+        work,
+        lost,
+        "apply",
+        "apply from there; or put it back with `protect: false`, apply that here, then take it out",
+    )
+    before = work.applied_manifest()
+    protecting = {store.name for store in before.artifact_stores if store.protect} if before else set()
+    protected = [store for store in _stores(lost) if store in protecting]
     if protected:
         raise ProtectedError(
             f"this apply would delete the bucket of {', '.join(protected)}, which is protected",
             hint="set `protect: false` on it and apply that first; or put it back as it was, or use "
             "`renamed_from` if it only got another name",
         )
-    filled = filled_buckets(work, outcome)
+    filled = filled_buckets(work, lost)
     if filled:
         named = "; ".join(str(bucket) for bucket in filled)
         raise NotEmptyError(
@@ -95,67 +113,43 @@ def refuse_data_loss(work: Work, outcome: PlanOutcome) -> None:
         )
 
 
-def _refuse_unknown_loss(work: Work, lost: list[str]) -> None:
+def filled_buckets(work: Work, lost: Iterable[Loss]) -> list[FilledBucket]:
+    """The buckets that would be lost although something is in them."""
+    looked_at = ((loss, work.cloud.contents(loss.bucket)) for loss in lost)
+    return [FilledBucket(loss.store, loss.bucket, found) for loss, found in looked_at if not found.empty]
+
+
+def discard_what_leaves_the_manifest(work: Work, lost: Iterable[Loss]) -> None:
+    """Remove the empty buckets of stores that are no longer in the manifest, where Terraform would not."""
+    kept = {store.name for store in work.manifest.artifact_stores}
+    for loss in lost:
+        if loss.deleted and not loss.beside and loss.called not in kept:
+            work.cloud.discard(loss.bucket)
+
+
+def _refuse_unknown_loss(work: Work, lost: Sequence[Loss], what: str, hint: str) -> None:
     """What was applied from another machine may be protected for all that is known here."""
-    if lost and work.workspace.state_place() is not None:
+    unknown = _stores(lost) if work.applied_manifest() is None else []
+    if unknown and work.workspace.state_place() is not None:
         raise ProtectedError(
-            f"this apply would delete the bucket of {', '.join(lost)}, and this machine does not know "
+            f"this {what} would delete the bucket of {', '.join(unknown)}, and this machine does not know "
             "whether it is protected: it was applied from another one",
-            hint="apply from there; or put it back with `protect: false`, apply that here, then take it out",
+            hint=hint,
         )
 
 
-def filled_buckets(work: Work, outcome: PlanOutcome) -> list[FilledBucket]:
-    """The buckets that this plan would delete or replace although something is in them."""
-    lost = [*_lost_buckets(work, outcome), *_lost_beside(work, outcome)]
-    looked_at = ((store, name, work.cloud.contents(name)) for store, name in lost)
-    return [FilledBucket(store, name, contents) for store, name, contents in looked_at if not contents.empty]
+def _refuse_losing_adopted(work: Work, lost: Iterable[Loss]) -> None:
+    """What the manifest calls somebody else's is not deleted, even if this stack once made it."""
+    adopted = work.cloud.adopted()
+    for loss in lost:
+        if loss.bucket in adopted:
+            raise ProtectedError(
+                f"the manifest says `existing: true` for {adopted[loss.bucket]}, but this stack has made its "
+                f"bucket ({loss.bucket}), and Terraform would now delete it",
+                hint="take `existing: true` out again: a bucket that a stack made stays its own",
+            )
 
 
-def discard_what_leaves_the_manifest(work: Work, outcome: PlanOutcome) -> None:
-    """Remove the empty buckets of stores that are no longer in the manifest, where Terraform would not."""
-    kept = {store.name for store in work.manifest.artifact_stores}
-    for store, name in _lost_buckets(work, outcome):
-        if store not in kept:
-            work.cloud.discard(name)
-
-
-def _lost_buckets(work: Work, outcome: PlanOutcome) -> list[tuple[str, str]]:
-    """The buckets that this plan deletes or replaces: the store, and the bucket's name."""
-    lost = _lost_stores(work, outcome)
-    outputs = work.known_outputs().get("artifact_stores", {}) if lost else {}
-    # One without an output was made by a run that did not end well, and never handed to anybody.
-    return [
-        (store, outputs[store].get("bucket", outputs[store]["path"])) for store in lost if store in outputs
-    ]
-
-
-def _lost_beside(work: Work, outcome: PlanOutcome) -> list[tuple[str, str]]:
-    """The same for what a strict store has beside its bucket: one with logs, one with copies."""
-    beside = PROVIDERS[work.manifest.provider].side_buckets
-    found = []
-    for change in outcome.stream.planned:
-        match = _BESIDE.fullmatch(change.address)
-        key = beside.get(f"{match[1]}.{match[3]}") if match else None
-        if match and key and change.action in {"delete", "replace"}:
-            output = work.known_outputs().get("artifact_stores", {}).get(match[2], {})
-            # By its rule, too: a destroy that ended in the middle has left no outputs.
-            name = output.get(key) or work.cloud.identifiers(work.account()).get(change.address)
-            if name:
-                found.append((match[2], name))
-    return found
-
-
-def _lost_stores(work: Work, outcome: PlanOutcome) -> list[str]:
-    """The stores whose bucket, or its key, this plan takes away, by the names they were applied under."""
-    renamed = {store.name: store.renamed_from for store in work.manifest.artifact_stores}
-    before = work.applied_manifest()
-    known = {store.name for store in before.artifact_stores} if before else set()
-    vital = {work.cloud.bucket_resource, *PROVIDERS[work.manifest.provider].key_resources}
-    lost = []
-    for change in outcome.stream.planned:
-        match = _OF_STORE.fullmatch(change.address)
-        if match and match[2] in vital and change.action in {"delete", "replace"}:
-            name = match[1]
-            lost.append(name if name in known else renamed.get(name) or name)
-    return [*dict.fromkeys(lost)]
+def _stores(lost: Iterable[Loss]) -> list[str]:
+    """The stores that lose their own bucket, or its key."""
+    return [*dict.fromkeys(loss.store for loss in lost if not loss.beside)]

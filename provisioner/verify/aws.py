@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -66,6 +66,19 @@ class Aws:
     def bucket_resource(self) -> str:
         """The bucket: everything else is a setting of it."""
         return "aws_s3_bucket.this"
+
+    def bucket_name(
+        self,
+        attributes: Mapping[str, Any],
+        *,
+        tainted: bool = False,  # noqa: ARG002  # the protocol's signature
+    ) -> str:
+        """Its name alone."""
+        return str(attributes["bucket"])
+
+    def adopted(self) -> dict[str, str]:
+        """Those with ``existing: true``, which have to be named."""
+        return {str(store.bucket): store.name for store in self._manifest.artifact_stores if store.existing}
 
     def credentials_end_within(self, seconds: int) -> bool:
         """Known of credentials with an end: of a role, of SSO, or with AWS_CREDENTIAL_EXPIRATION."""

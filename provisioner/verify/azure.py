@@ -73,6 +73,23 @@ class Azure:
         """The container: it goes whenever its account or their resource group does."""
         return "azurerm_storage_container.this"
 
+    def bucket_name(
+        self,
+        attributes: Mapping[str, Any],
+        *,
+        tainted: bool = False,  # noqa: ARG002  # the protocol's signature
+    ) -> str:
+        """The account, by the end of its resource id, and the container in it."""
+        return f"{str(attributes['storage_account_id']).rsplit('/', 1)[1]}/{attributes['name']}"
+
+    def adopted(self) -> dict[str, str]:
+        """Those with ``existing: true``; account and container have to be named."""
+        return {
+            azure_names.place(self._manifest, store).bucket: store.name
+            for store in self._manifest.artifact_stores
+            if store.existing
+        }
+
     def credentials_end_within(self, seconds: int) -> bool:  # noqa: ARG002  # the protocol's signature
         """Azure's credentials renew themselves; those that no longer can are found by trying."""
         with translated("asking who we are"):

@@ -87,6 +87,15 @@ class Cloud(Protocol):
     def bucket_resource(self) -> str:
         """The resource of a store's module whose loss is the loss of its data, as ``type.name``."""
 
+    def bucket_name(self, attributes: Mapping[str, Any], *, tainted: bool = False) -> str | None:
+        """A bucket as :meth:`contents` takes it, by the attributes that Terraform has of its resource.
+
+        None if Terraform deletes nothing with it, which may be so where its creation failed (``tainted``).
+        """
+
+    def adopted(self) -> dict[str, str]:
+        """The buckets, named likewise, that the manifest takes as they are, with the stores they are for."""
+
     def credentials_end_within(self, seconds: int) -> bool:
         """Whether the credentials in use end so soon; no, where they do not say.
 

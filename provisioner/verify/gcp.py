@@ -54,6 +54,19 @@ class Gcp:
         """The bucket: everything else is a setting of it."""
         return "google_storage_bucket.this"
 
+    def bucket_name(
+        self,
+        attributes: Mapping[str, Any],
+        *,
+        tainted: bool = False,  # noqa: ARG002  # the protocol's signature
+    ) -> str:
+        """Its name alone."""
+        return str(attributes["name"])
+
+    def adopted(self) -> dict[str, str]:
+        """Those with ``existing: true``, which have to be named."""
+        return {str(store.bucket): store.name for store in self._manifest.artifact_stores if store.existing}
+
     def credentials_end_within(self, seconds: int) -> bool:  # noqa: ARG002  # the protocol's signature
         """Google's credentials renew themselves; those that no longer can are found by trying."""
         with translated("reading the credentials"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -40,6 +40,22 @@ class LocalDisk:
     def bucket_resource(self) -> str:
         """The directory itself."""
         return "terraform_data.directory"
+
+    def bucket_name(self, attributes: Mapping[str, Any], *, tainted: bool = False) -> str | None:
+        """The directory; a state says the type of what may be anything beside its value.
+
+        None for one whose provisioner failed: it was refused, and Terraform runs no other on it.
+        """
+        given = attributes["input"]
+        return None if tainted else str(given.get("value", given)["path"])
+
+    def adopted(self) -> dict[str, str]:
+        """Those with ``existing: true``."""
+        return {
+            str(self.directory(store)): store.name
+            for store in self._manifest.artifact_stores
+            if store.existing
+        }
 
     def credentials_end_within(self, seconds: int) -> bool:  # noqa: ARG002  # the protocol's signature
         """A disk needs no credentials."""

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from world import World
+from world import World, ended
 
 
 def local(world: World, *stores: dict[str, object], **fields: object) -> Path:
@@ -330,3 +330,44 @@ def test_two_stacks_live_side_by_side(world: World) -> None:
 
     assert world.registered() == ["main"]
     assert world.state()["active_stack"] is None
+
+
+@pytest.mark.parametrize("protect", [True, False], ids=["protected", "unprotected"])
+def test_a_store_that_the_stack_made_is_not_lost_by_being_called_adopted(world: World, protect: bool) -> None:
+    """What the manifest says never to delete is not deleted, whatever it said before."""
+    made = {"name": "main", "bucket": "data", "protect": protect}
+    world.provision("apply", local(world, made), "-y")
+
+    adopted = local(world, {**made, "existing": True})
+    for command in (("apply",), ("destroy", "--force-nonempty")):
+        refused = world.provision(command[0], adopted, "-y", *command[1:], expect=6)
+        assert "protected against destruction: main" in refused.err or "existing: true" in refused.err
+        assert (world.folder / "data").is_dir()
+
+    other_name = local(world, {"name": "theirs", "bucket": "data", "existing": True})
+    world.provision("destroy", other_name, "-y", "--force-nonempty", expect=6)
+    assert (world.folder / "data").is_dir()
+
+    world.provision("destroy", local(world, {**made, "protect": False}), "-y")
+    assert not (world.folder / "data").exists()
+
+
+def test_a_destroy_that_failed_midway_looks_again_before_it_goes_on(world: World) -> None:
+    """What was written meanwhile is as much worth as what was there before."""
+    manifest = local(world)
+    world.provision("apply", manifest, "-y")
+    gate = world.slow("rmdir")
+    running = world.start("destroy", manifest, "-y", environment=gate.environment)
+    gate.wait()
+    (directory(world) / "late.txt").write_text("late")
+    gate.open()
+    ended(running, 5)
+
+    refused = world.provision("destroy", manifest, "-y", expect=6)
+    assert "main" in refused.err
+    assert "late.txt" in refused.err
+    assert (directory(world) / "late.txt").exists()
+
+    world.provision("destroy", manifest, "-y", "--force-nonempty")
+    assert not directory(world).exists()
+    assert world.registered() == []

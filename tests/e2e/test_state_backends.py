@@ -135,6 +135,26 @@ def test_what_another_machine_applied_is_not_lost_unseen(
     assert (tmp_path / "kept").is_dir()
 
 
+def test_what_another_machine_protects_is_not_destroyed_unseen(
+    here: World, there: World, s3: Emulator, tmp_path: Path
+) -> None:
+    """Nor is a destroy with a manifest that no longer names the store, or calls it somebody else's."""
+    data, kept = (
+        {"name": name, "bucket": str(tmp_path / name), "protect": name == "kept"} for name in ("data", "kept")
+    )
+    here.provision("apply", _manifest(here, s3, tmp_path, artifact_stores=[data, kept]), "-y")
+    adopted = {**kept, "existing": True}
+    for stores in ([data], [data, adopted], [data, {**adopted, "protect": False}]):
+        manifest = _manifest(there, s3, tmp_path, artifact_stores=stores)
+        refused = there.provision("destroy", manifest, "-y", "--force-nonempty", expect=6)
+        assert "kept" in refused.err
+        assert (tmp_path / "kept").is_dir()
+        assert (tmp_path / "data").is_dir()
+    said = _manifest(there, s3, tmp_path, artifact_stores=[data, {**kept, "protect": False}])
+    there.provision("destroy", said, "-y")
+    assert not (tmp_path / "kept").exists()
+
+
 def test_a_second_apply_is_told_who_holds_the_lock(
     here: World, there: World, s3: Emulator, tmp_path: Path
 ) -> None:
