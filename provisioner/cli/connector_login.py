@@ -15,6 +15,8 @@ from provisioner.cli.components import answer, form_option, make_client
 from provisioner.cli.connector_use import refuse_lasting, variables
 from provisioner.errors import InputError
 from stacks.client import Client
+from stacks.credentials import Credentials
+from stacks.errors import ConnectorScopeError
 from stacks.state import ConnectorRecord
 
 
@@ -26,10 +28,10 @@ from stacks.state import ConnectorRecord
 def login(name: str, profile: str | None, form: str, command: tuple[str, ...]) -> int:
     """Let the cloud's own command line use a connector. No credential is written.
 
-    AWS: a profile whose credential_process asks the connector each time. Google: a configuration of gcloud
-    that impersonates the same service account. Azure: az's defaults name the account and use its own login.
-    With a COMMAND, that runs with short-lived credentials in its environment instead; so works every
-    connector.
+    AWS: a profile whose credential_process asks the connector each time, and once now. Google: a
+    configuration of gcloud that impersonates the same service account. Azure: az's defaults name the account
+    and use its own login. With a COMMAND, that runs with short-lived credentials in its environment instead;
+    so works every connector.
     """
     client = make_client()
     record = client.describe_connector(name)
@@ -44,8 +46,7 @@ def login(name: str, profile: str | None, form: str, command: tuple[str, ...]) -
 
 def _run(client: Client, record: ConnectorRecord, command: tuple[str, ...]) -> int:
     """Runs ``command`` with credentials of the connector; its exit code."""
-    credentials = client.connector_credentials(record.name, None, None)
-    refuse_lasting(record.name, credentials)
+    credentials = _credentials(client, record)
     settings = client.get_connector(record.name).store_settings()
     environment = {**os.environ, **_place(record.type, settings), **dict(variables(credentials))}
     try:
@@ -54,6 +55,20 @@ def _run(client: Client, record: ConnectorRecord, command: tuple[str, ...]) -> i
         raise InputError(
             f"{command[0]} cannot be run: {error.strerror}", hint="check its name, and that it is on PATH"
         ) from error
+
+
+def _credentials(client: Client, record: ConnectorRecord) -> Credentials:
+    """What the connector gives to programs. Raises SafetyError for what `token` would not print either."""
+    try:
+        credentials = client.connector_credentials(record.name, None, None)
+    except ConnectorScopeError as error:
+        raise InputError(
+            error.message,
+            hint=f"name it, for good: provision service-connector update {record.name} --resource-id "
+            f"{_RESOURCES[record.type]}",
+        ) from error
+    refuse_lasting(record, credentials)
+    return credentials
 
 
 def _place(kind: str, settings: Mapping[str, Any]) -> dict[str, str]:
@@ -72,6 +87,7 @@ def _place(kind: str, settings: Mapping[str, Any]) -> dict[str, str]:
 def _aws(client: Client, record: ConnectorRecord, profile: str) -> tuple[Path, str]:
     from provisioner.cli.aws_profile import write_profile
 
+    _credentials(client, record)  # else the profile would ask for what is refused, each time
     settings = client.get_connector(record.name).store_settings()
     path = write_profile(profile, record.name, client.state_file.location, settings)
     return path, f"Wrote the profile {profile} to {path}. Use it: aws --profile {profile} s3 ls"
@@ -111,4 +127,5 @@ def _needs_command(record: ConnectorRecord, example: str) -> InputError:
     )
 
 
+_RESOURCES = {"aws": "s3://BUCKET", "gcp": "gs://BUCKET", "azure": "az://CONTAINER"}
 _WRITERS = {"aws": _aws, "gcp": _gcp, "azure": _azure}

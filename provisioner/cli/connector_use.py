@@ -12,6 +12,7 @@ from provisioner.cli.components import answer, check_bucket, form_option, make_c
 from provisioner.cli.options import format_option, print_json, say
 from provisioner.errors import InputError, SafetyError
 from stacks.credentials import AwsCredentials, AzureCredentials, Credentials, GcpToken
+from stacks.state import ConnectorRecord
 
 _resource_id_option = click.option(
     "--resource-id", "--resource_id", metavar="ID", help="For this resource alone: s3://bucket[/prefix]."
@@ -70,8 +71,9 @@ def token(name: str, resource_id: str | None, access: Any, form: str) -> int:
     SDKs read from a credential_process. Credentials that do not expire are refused.
     """
     check_bucket("--resource-id", resource_id)
-    credentials = make_client().connector_credentials(name, resource_id, access)
-    refuse_lasting(name, credentials)
+    client = make_client()
+    credentials = client.connector_credentials(name, resource_id, access)
+    refuse_lasting(client.describe_connector(name), credentials)
     if form == "credential-process":
         click.echo(json.dumps(_credential_process(name, credentials)))
     elif form == "json":
@@ -102,7 +104,7 @@ def rotate(name: str, keep_old: bool, form: str) -> int:
     return answer(form, {"name": name, "secret": secret, "old_key_deleted": not keep_old}, text)
 
 
-def refuse_lasting(name: str, credentials: Credentials) -> None:
+def refuse_lasting(record: ConnectorRecord, credentials: Credentials) -> None:
     """Raises SafetyError for credentials that would be good for ever wherever they end up."""
     if isinstance(credentials, AwsCredentials):
         lasting = credentials.session_token is None
@@ -112,10 +114,30 @@ def refuse_lasting(name: str, credentials: Credentials) -> None:
         lasting = False
     if lasting:
         raise SafetyError(
-            f"service connector {name!r} hands on a long-lived key; only short-lived ones are printed",
-            hint=f"let it make temporary ones: provision service-connector update {name} "
-            "--auth-method session-token",
+            f"service connector {record.name!r} hands on a long-lived key; only short-lived ones are printed",
+            hint=f"let temporary ones be made of it: {_made_temporary(record)}",
         )
+
+
+def _made_temporary(record: ConnectorRecord) -> str:
+    """The command after which a connector for AWS hands on temporary credentials of the same key.
+
+    A connector that has no key of its own, or that a manifest manages, gets another one beside it.
+    """
+    implicit = record.auth_method == "implicit"
+    if not implicit and record.deployment is None:
+        return f"provision service-connector update {record.name} --auth-method session-token"
+    config = dict(record.config)
+    profile = config.pop("profile_name", None)
+    options = {"authentication-secret": record.authentication_secret, "resource-id": record.resource_id}
+    words = [
+        *(["env", f"AWS_PROFILE={profile}"] if profile is not None else []),
+        *("provision", "service-connector", "register", f"{record.name}_temporary", "-t", record.type),
+        *("--auth-method", "session-token"),
+        *(["--auto-configure"] if implicit else []),
+        *(f"--{key}={value}" for key, value in {**options, **config}.items() if value is not None),
+    ]
+    return shlex.join(words)
 
 
 def variables(credentials: Credentials) -> list[tuple[str, str]]:

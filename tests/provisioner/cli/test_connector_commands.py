@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 from commands import Aws, CommandLine
+from world import Done
 
+from stacks.credentials import AwsCredentials
+from stacks.state import StateFile
+
+KEY_FIELDS = ("access_key_id", "secret_access_key")
 ALL_OF_S3 = ("s3:*", "sts:*")
 
 
@@ -161,6 +168,97 @@ def test_login_leaves_the_profiles_of_others_alone(scoped: CommandLine) -> None:
 
     assert "has a profile [profile team] already" in done.err
     assert "--profile NAME" in done.err
+
+
+def hinted(done: Done) -> tuple[str, ...]:
+    """The command that a refusal names, as the words behind `provision`."""
+    words = shlex.split(done.err.partition("next: ")[2].partition(": ")[2].strip())
+    return tuple(words[words.index("provision") + 1 :])
+
+
+@pytest.fixture
+def key(aws: Aws, provision: CommandLine) -> AwsCredentials:
+    """The long-lived key of the user `ml`."""
+    aws.bucket("team", "ours/a")
+    return aws.user("ml", *ALL_OF_S3)
+
+
+def test_login_refuses_a_key_that_does_not_end_and_names_what_helps(
+    provision: CommandLine, aws: Aws, key: AwsCredentials
+) -> None:
+    provision(
+        f"service-connector register c -t aws --auth-method secret-key --endpoint_url={aws.url} "
+        f"--aws_access_key_id={key.access_key_id} --aws_secret_access_key={key.secret_access_key}"
+    )
+    aws.enforce()
+
+    refused = provision("service-connector login c", expect=6)
+
+    assert "hands on a long-lived key" in refused.err
+    assert refused.err == provision("service-connector token c", expect=6).err
+    assert not Path(os.environ["AWS_CONFIG_FILE"]).exists()
+    provision(shlex.join(hinted(refused)))
+    assert "Wrote the profile c" in provision("service-connector login c").out
+    assert provision("service-connector token c --format credential-process").json["SessionToken"]
+
+
+@pytest.mark.parametrize("profile", [None, "me"])
+def test_a_key_of_the_environment_is_made_temporary_by_another_connector(
+    provision: CommandLine, aws: Aws, key: AwsCredentials, profile: str | None
+) -> None:
+    if profile is None:
+        provision.environment(
+            AWS_ACCESS_KEY_ID=key.access_key_id, AWS_SECRET_ACCESS_KEY=key.secret_access_key
+        )
+    else:
+        held = f"aws_access_key_id={key.access_key_id}\naws_secret_access_key={key.secret_access_key}\n"
+        provision.profiles("", f"[me]\n{held}")
+    named = f" --profile_name={profile}" if profile else ""
+    provision(
+        f"service-connector register c -t aws --auth-method implicit --endpoint_url={aws.url} "
+        f"--region=eu-west-1 --resource-id s3://team/ours{named}"
+    )
+
+    refused = provision("service-connector login c", expect=6)
+
+    assert refused.err == provision("service-connector token c", expect=6).err
+    assert ("env AWS_PROFILE=me provision" in refused.err) is (profile is not None)
+    provision.environment(**({"AWS_PROFILE": profile} if profile else {}))
+    provision(shlex.join(hinted(refused)))
+    assert "Wrote the profile c_temporary" in provision("service-connector login c_temporary").out
+    assert provision("service-connector token c_temporary --format credential-process").json["SessionToken"]
+
+
+def test_a_key_of_a_connector_that_a_manifest_manages_likewise(
+    provision: CommandLine, aws: Aws, key: AwsCredentials
+) -> None:
+    provision("secret create k", *(f"--aws_{name}={getattr(key, name)}" for name in KEY_FIELDS))
+    provision(
+        f"service-connector register c -t aws --auth-method secret-key --endpoint_url={aws.url} "
+        "--authentication-secret k --resource-id s3://team"
+    )
+    managed = replace(provision.client.describe_connector("c"), deployment="demo")
+    StateFile.locate().update(lambda state: replace(state, connectors={"c": managed}))
+
+    refused = provision("service-connector login c", expect=6)
+
+    provision(shlex.join(hinted(refused)))
+    assert "Wrote the profile c_temporary" in provision("service-connector login c_temporary").out
+
+
+def test_login_is_for_what_the_connector_names_itself(
+    provision: CommandLine, aws: Aws, key: AwsCredentials
+) -> None:
+    provision(
+        f"service-connector register c -t aws --auth-method federation-token --endpoint_url={aws.url} "
+        f"--aws_access_key_id={key.access_key_id} --aws_secret_access_key={key.secret_access_key}"
+    )
+
+    refused = provision("service-connector login c", expect=3)
+
+    assert "a federation token is for one bucket" in refused.err
+    provision(shlex.join(hinted(refused)).replace("s3://BUCKET", "s3://team"))
+    assert "Wrote the profile c" in provision("service-connector login c").out
 
 
 def test_a_key_of_variables_goes_into_the_secret_store_and_hands_out_temporary_ones(
