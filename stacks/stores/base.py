@@ -265,7 +265,7 @@ class BaseArtifactStore(ABC):
         target.makedirs(target_root)
         pairs: list[tuple[str, str]] = []
         top = None
-        for directory, names, files in self.walk(source_root):
+        for directory, names, files in self._walk_to_copy(source_root):
             top = directory if top is None else top
             below = directory[len(top) :].strip("/")
             here = f"{target_root}/{below}" if below else target_root
@@ -277,6 +277,10 @@ class BaseArtifactStore(ABC):
             self.copy_to(pair[0], target, pair[1], overwrite=overwrite)
 
         run_all(copy, pairs, workers=min(self.WORKERS, target.WORKERS))
+
+    def _walk_to_copy(self, top: PathType) -> Iterator[tuple[str, list[str], list[str]]]:
+        """``walk``, as a copy takes along what it finds."""
+        return self.walk(top)
 
     def forget_versions(self, path: PathType) -> int:  # noqa: ARG002 - for services that keep versions
         """Delete the versions that a service keeps of the deleted files in a directory; how many.

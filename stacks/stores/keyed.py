@@ -107,6 +107,17 @@ class KeyedArtifactStore(OpeningStore):
         for directory, names, files in walk_tree(self._whole_tree, key, topdown=topdown, onerror=onerror):
             yield self._uri(directory), names, files
 
+    def _walk_to_copy(self, top: PathType) -> Iterator[tuple[str, list[str], list[str]]]:
+        def listing(key: str) -> list[Entry]:
+            with self._doing("copy", key):
+                return list(self._visible(self._list_to_copy(key)))
+
+        def fail(error: OSError) -> None:
+            raise error  # what leads out of the store too, which is a FileNotFoundError
+
+        for directory, names, files in walk_tree(listing, self._key(top), topdown=True, onerror=fail):
+            yield self._uri(directory), names, files
+
     def _whole_tree(self, key: str) -> list[Entry]:
         with self._doing("walk", key):
             entries = list(self._visible(self._list(key, deep=True)))
@@ -186,7 +197,7 @@ class KeyedArtifactStore(OpeningStore):
                 self._fail(OSError, target, "A directory cannot be copied into itself")
         self.makedirs(dst)
         with self._doing("copy", source):
-            entries = list(self._visible(self._list(source, deep=True)))
+            entries = list(self._visible(self._list_to_copy(source)))
             self._refuse_clashes(entries, source, target, overwrite=overwrite)
             for entry in entries:
                 if entry.is_dir:

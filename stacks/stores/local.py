@@ -184,17 +184,37 @@ class LocalArtifactStore(KeyedArtifactStore):
         todo = [key]
         while todo:
             at = todo.pop()
-            try:
-                with os.scandir(self._file(at)) as scan:
-                    found = [entry for entry in scan if not entry.name.startswith(TEMPORARY)]
-            except (FileNotFoundError, NotADirectoryError):
-                continue  # not there, or gone since its parent was read
-            for item in found:
-                below = f"{at}/{item.name}" if at else item.name
+            for below, item in self._names(at):
                 is_dir = item.is_dir()
                 yield Entry(below, is_dir) if deep else self._entry(below, item)
                 if deep and is_dir and not item.is_symlink():
                     todo.append(below)
+
+    def _names(self, key: str) -> list[tuple[str, os.DirEntry[str]]]:
+        """What is in a directory, each with its key; nothing when it is not there, or gone meanwhile."""
+        above = f"{key}/" if key else ""
+        try:
+            with os.scandir(self._file(key)) as scan:
+                return [(above + item.name, item) for item in scan if not item.name.startswith(TEMPORARY)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _list_to_copy(self, key: str) -> Iterator[Entry]:
+        """With what is behind links to directories, as long as they do not lead out of the store."""
+        todo: list[tuple[str, tuple[str, ...]]] = [(key, (self._inside(self._file(key)),))]
+        while todo:
+            at, behind = todo.pop()  # where links were followed, and last where this directory really is
+            for below, item in self._names(at):
+                is_dir, real = item.is_dir(), f"{behind[-1]}/{item.name}"
+                way = (*behind[:-1], real)
+                if item.is_symlink():
+                    real = self._inside(self._file(below))
+                    way = (*behind, real)
+                    if is_dir and any(paths.is_below(one, real) for one in behind):
+                        self._fail(OSError, below, "A link to a directory that it is in")
+                yield Entry(below, is_dir)
+                if is_dir:
+                    todo.append((below, way))
 
     def _entry(self, key: str, item: os.DirEntry[str]) -> Entry:
         try:
@@ -216,6 +236,8 @@ class LocalArtifactStore(KeyedArtifactStore):
                 continue
 
     def _copy(self, src: str, dst: str, condition: Condition = ALWAYS) -> None:
+        for key in (src, dst):
+            self._inside(self._file(key))  # a listing has the links that lead out, too
         with self._open_reading(src, binary=True) as file:
             upload = self._upload(dst, condition, mode=os.fstat(file.fileno()).st_mode & 0o777)
             try:
@@ -233,7 +255,7 @@ class LocalArtifactStore(KeyedArtifactStore):
 
     def _make_directory(self, key: str) -> None:
         self._make_root()
-        Path(self._file(key)).mkdir(exist_ok=True)
+        Path(self._inside(self._file(key))).mkdir(exist_ok=True)
 
     def _make_new_directory(self, key: str) -> None:
         self._make_root()

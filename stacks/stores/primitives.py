@@ -86,6 +86,10 @@ class PrimitiveStore(BaseArtifactStore):
         """The same for ``_make_directory``."""
         self._make_directory(key)
 
+    def _list_to_copy(self, key: str) -> Iterator[Entry]:
+        """All that is in a directory, as a copy takes it along."""
+        return self._list(key, deep=True)
+
     def _place(self, key: str) -> str:
         """What is the same for two keys that are one file or directory, and begins as that of its parent."""
         return key

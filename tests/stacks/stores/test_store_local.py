@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from stacks.errors import PathOutsideStoreError
 from stacks.stores.local import LocalArtifactStore
 
 
@@ -207,3 +208,75 @@ def test_a_refusal_names_the_file_and_not_the_hidden_one(store: LocalArtifactSto
         file.close()
     assert caught.value.filename == str(root / "file")
     assert list(root.iterdir()) == [root / "file"]
+
+
+# ---- links in what is copied ----------------------------------------------------------------------------
+
+Copy = Callable[[LocalArtifactStore, Path, Path], object]
+
+
+def within(store: LocalArtifactStore, source: Path, target: Path) -> None:
+    store.copytree(source, target)
+
+
+def between(store: LocalArtifactStore, source: Path, target: Path) -> None:
+    store.copytree_to(source, LocalArtifactStore(store.path), target)
+
+
+@pytest.mark.parametrize("copy", [within, between])
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_links_that_leave_the_root_are_not_copied(
+    store: LocalArtifactStore, root: Path, tmp_path: Path, copy: Copy, what: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("no")
+    (root / "tree").mkdir()
+    (root / "tree" / "a").write_text("a")
+    (root / "tree" / "leak").symlink_to(outside / "secret" if what == "file" else outside)
+    with pytest.raises(PathOutsideStoreError, match="leak"):
+        copy(store, root / "tree", root / "copy")
+    assert not (root / "copy" / "leak").exists()
+    assert not (root / "copy" / "a").exists(), "it is refused before anything is copied"
+
+
+def test_nothing_is_copied_through_a_link_that_leaves_the_root(
+    store: LocalArtifactStore, root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (root / "tree" / "sub" / "deep").mkdir(parents=True)
+    (root / "tree" / "sub" / "file").write_text("mine")
+    (root / "copy").mkdir()
+    (root / "copy" / "sub").symlink_to(tmp_path / "outside")
+    with pytest.raises(PathOutsideStoreError, match="sub"):
+        store.copytree(root / "tree", root / "copy", overwrite=True)
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+@pytest.mark.parametrize("copy", [within, between])
+def test_a_linked_directory_is_copied_with_what_is_in_it(
+    store: LocalArtifactStore, root: Path, copy: Copy
+) -> None:
+    (root / "real" / "sub").mkdir(parents=True)
+    (root / "real" / "sub" / "x").write_text("x")
+    (root / "tree").mkdir()
+    (root / "tree" / "first").symlink_to(root / "real")
+    (root / "tree" / "second").symlink_to("../real/sub")
+    (root / "tree" / "file").symlink_to("second/x")
+    copy(store, root / "tree", root / "copy")
+    found = {str(path.relative_to(root / "copy")) for path in (root / "copy").rglob("*") if path.is_file()}
+    assert found == {"first/sub/x", "second/x", "file"}
+    assert not [path for path in (root / "copy").rglob("*") if path.is_symlink()]
+
+
+@pytest.mark.parametrize("copy", [within, between])
+@pytest.mark.parametrize("links", [{"a/up": ".."}, {"a/self": "."}, {"a/l": "../b", "b/l": "../a"}])
+def test_a_link_to_where_it_is_in_is_refused(
+    store: LocalArtifactStore, root: Path, copy: Copy, links: dict[str, str]
+) -> None:
+    for name in ("a", "b"):
+        (root / "tree" / name).mkdir(parents=True)
+    for name, to in links.items():
+        (root / "tree" / name).symlink_to(to)
+    with pytest.raises(OSError, match="that it is in"):
+        copy(store, root / "tree", root / "copy")
