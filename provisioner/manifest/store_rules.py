@@ -146,7 +146,10 @@ def _clash(first: int, one: ArtifactStore, other: ArtifactStore) -> str | None:
     if _overlap(one, other):
         return f"found a place that overlaps with artifact_stores[{first}]; allowed: places apart"
     if one.bucket == other.bucket and not one.existing and not other.existing:
-        return f"artifact_stores[{first}] creates this bucket already; allowed here: existing: true"
+        return (
+            f"artifact_stores[{first}] creates this bucket already; allowed here: existing: true, added once "
+            "that one has been applied"
+        )
     return None
 
 

@@ -119,9 +119,16 @@ class Session:
             replace=replace,
             lock_timeout=self._lock_timeout,
         )
+        self.workspace.plan.unlink(missing_ok=True)
         code, stream = self._run("plan", argv)
         if code not in {0, 2}:
             raise self._failure("plan", code, stream)
+        if stream.version is None or not self.workspace.plan.is_file():
+            raise TerraformError(
+                f"{self.executable.argv[0]} is no Terraform: it left no plan",
+                log=str(self.workspace.log("plan")),
+                hint=f"it was taken for one by {self.executable.origin}; see: provision doctor",
+            )
         if stream.undecoded:
             raise TerraformError(
                 f"terraform plan said something that is not understood: {stream.undecoded[0]}",
@@ -270,6 +277,11 @@ class Session:
         hint = f"the whole log is {log}"
         if verb == "apply":  # of a destroy, too: both are an apply of a saved plan
             hint = f"once the cause is mended, run the same command: it goes on from what is there; {hint}"
+        elif any(".existing" in (error.address or "") for error in errors):
+            hint = (
+                "existing: true adopts what is there already. Check its name and the credentials in use; if "
+                f"another store of this file makes it, apply without this one first; {hint}"
+            )
         return TerraformError(message, diagnostics=errors, log=str(log), hint=hint)
 
     def _locked(self, refused: Diagnostic) -> LockedError:

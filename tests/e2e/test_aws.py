@@ -73,6 +73,13 @@ def test_the_wrong_account_is_refused_before_anything(aws: World, cloud: Emulato
     assert cloud.buckets() == []
 
 
+def test_what_is_to_be_adopted_has_to_be_there(aws: World, cloud: Emulator) -> None:
+    done = aws.provision("plan", write(aws, cloud, ADOPTED), expect=5)
+
+    assert "data.aws_s3_bucket.existing" in done.err
+    assert "existing: true adopts what is there already" in done.err
+
+
 def test_apply_makes_and_registers_what_the_manifest_says(aws: World, cloud: Emulator) -> None:
     cloud.bucket("theirs")
     cloud.put("theirs", "old/data.csv")

@@ -143,6 +143,20 @@ def test_a_run_that_never_came_to_start_terraform_leaves_nothing_to_look_for(
     converges(world)
 
 
+def test_a_program_that_is_no_terraform_makes_no_plan(world: World) -> None:
+    silent = world.folder / "silent"
+    silent.write_text("#!/bin/sh\n")
+    silent.chmod(0o755)
+
+    for verb in ("plan", "apply"):
+        done = world.provision(
+            verb, local(world), *(["-y"] if verb == "apply" else []), "--terraform", str(silent), expect=5
+        )
+        assert "is no Terraform: it left no plan" in done.err
+        assert "No changes" not in done.out
+    converges(world)
+
+
 # --- two at once --------------------------------------------------------------------------------------
 
 
