@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from stacks.artifacts import ArtifactVersion, History, layout
@@ -73,18 +73,14 @@ def _materializers(step: Step) -> list[Any]:
     return found
 
 
-def cached_outputs(
-    history: History, key: str, announce: Callable[[Mapping[str, Ref]], None] = lambda _: None
-) -> dict[str, ArtifactVersion] | None:
+def cached_outputs(history: History, key: str) -> dict[str, ArtifactVersion] | None:
     """The outputs of a step with that key, if it has run and they are still there.
 
-    A look-up that finds nothing is one small read. What is found is announced first, and looked at then: see
-    stacks/artifacts/removing.py.
+    A look-up that finds nothing is one small read.
     """
     path = history.at(layout.cached(key))
     try:
         entry = parse_cache_entry(history.store.read_many([path])[0], path)
-        announce(entry.outputs)
         found = history.versions_of(list(entry.outputs.values()))
     except FileNotFoundError:
         return None

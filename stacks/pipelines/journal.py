@@ -1,8 +1,8 @@
 """The record of a run while it runs: written at its begin, now and then, and at its end.
 
-Between those writes a step costs nothing here, unless it is taken from the cache: what a run uses of others
-is recorded before it is used, so that nobody prunes it. The time of the last write is a sign of life by which
-others tell a run that died from one that takes its time.
+Between those writes a step costs nothing here, but for the first one that runs after some were taken from the
+cache: what a run uses of others is recorded before it is used, so that nobody prunes it. The time of the last
+write is a sign of life by which others tell a run that died from one that takes its time.
 """
 
 from __future__ import annotations

@@ -135,10 +135,13 @@ class _Steps:
         self._journal = journal
         self._made: dict[str, dict[str, ArtifactVersion]] = {}
         self._scalars: dict[Ref, Any] = {}
+        self._taken: list[Invocation] = []  # from the cache, and not yet said to others
+        self._safe = record.references()  # nobody prunes these
 
     def run(self) -> None:
         for invocation in self._graph.invocations.values():
             self._run(invocation, use_cache=self._cache_is_on(invocation))
+        self._secure()
 
     def _cache_is_on(self, invocation: Invocation) -> bool:
         own = invocation.step.options.enable_cache
@@ -152,6 +155,8 @@ class _Steps:
         try:
             self._note_inputs(invocation, record)
             if not (use_cache and self._take_from_cache(invocation, record)):
+                if self._secure():
+                    self._note_inputs(invocation, record)
                 self._execute(invocation, record, context)
         except BaseException as error:
             record.status = FAILED if isinstance(error, Exception) else STOPPED
@@ -185,21 +190,43 @@ class _Steps:
     def _take_from_cache(self, invocation: Invocation, record: StepRecord) -> bool:
         if record.cache_key is None:
             return False
-
-        def announce(outputs: Mapping[str, Ref]) -> None:
-            """Says in the run's record what it takes, and looks then whether that is there."""
-            is_known = self._record.references() >= set(outputs.values())
-            record.outputs = outputs
-            if not is_known:
-                self._journal.write()
-
-        found = cached_outputs(self._history, record.cache_key, announce)
+        found = cached_outputs(self._history, record.cache_key)
         if found is None:
-            record.outputs = {}
             return False
         self._made[invocation.name] = found
+        outputs = {name: version.record.ref for name, version in found.items()}
+        if not self._safe.issuperset(outputs.values()):
+            self._taken.append(invocation)
+        record.outputs = outputs
         record.status = CACHED
         return True
+
+    def _secure(self) -> bool:
+        """Says in the run's record what it took from the cache, and looks then whether that is still there.
+
+        Before a step is at work, and at the end: in one write for all steps that were taken in a row. From
+        then on nobody prunes it; see stacks/artifacts/removing.py. Whether steps had to run again, because
+        their outputs have gone.
+        """
+        again = False
+        while self._taken:
+            taken, self._taken = self._taken, []
+            self._journal.write()
+            refs = [ref for one in taken for ref in self._record.steps[one.name].outputs.values()]
+            there = {
+                version.record.ref for version in self._history.versions_of(refs, missing=True, damaged=True)
+            }
+            gone = [not there >= set(self._record.steps[one.name].outputs.values()) for one in taken]
+            self._safe |= there
+            if True not in gone:
+                break
+            again = True
+            # And what was taken after it: what goes into it may be another version now.
+            for invocation, is_gone in list(zip(taken, gone, strict=True))[gone.index(True) :]:
+                self._run(invocation, use_cache=not is_gone)
+        if again:
+            self._safe = self._record.references()
+        return again
 
     def _execute(self, invocation: Invocation, record: StepRecord, context: StepContext) -> None:
         values = self._load_inputs(invocation, record)
@@ -225,6 +252,7 @@ class _Steps:
             if type(value) in _SCALARS:
                 self._scalars[one.ref] = value
         record.outputs = {**context.saved, **{name: one.ref for name, one in found.items()}}
+        self._safe.update(record.outputs.values())
         record.status = COMPLETED
         if record.cache_key is not None:
             remember(self._history, record.cache_key, record.outputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from sample_pipeline import load, ran
@@ -15,6 +15,7 @@ from stacks.artifacts.pruning import prunable, prune
 from stacks.artifacts.removing import Uses
 from stacks.artifacts.runs import RunHistory
 from stacks.errors import ArtifactInUseError
+from stacks.pipelines.journal import Journal
 from stacks.stores.local import LocalArtifactStore
 
 
@@ -113,6 +114,49 @@ def test_a_run_that_was_slower_makes_it_again(workshop: Workshop, monkeypatch: p
     assert run_and(lambda: None).steps["load"].status == "cached"
 
 
+@pytest.mark.parametrize("at", ["the end", "the next step"])
+def test_what_went_after_the_run_has_seen_it_is_made_again(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """All of the pruning comes between the look into the cache and the run's word that it takes this."""
+    history = workshop.history
+
+    @step
+    def count(data: list[int]) -> Annotated[int, "count"]:
+        return len(data)
+
+    @step
+    def work(number: int) -> int:
+        return number + 1
+
+    chain = pipeline(name="p")(lambda: count(load()))
+    longer = pipeline(name="p")(lambda: work(count(load())))
+    first = chain()
+    workshop.client.delete_pipeline_run("p", first.name)
+    real = Journal.write
+    begun: list[int] = []
+
+    def write(self: Journal) -> None:
+        if not begun:
+            begun.append(len(prune(history, prunable(history)).unused))
+        real(self)
+
+    monkeypatch.setattr(Journal, "write", write)
+
+    run = chain() if at == "the end" else longer()
+
+    assert begun == [2]
+    recorded = workshop.client.get_pipeline_run("p", run.name)
+    assert [one.status for one in recorded.steps.values()][:2] == ["completed", "completed"]
+    for one in recorded.steps.values():
+        assert {version.version for version in one.inputs.values()} <= {"1", "2"}
+        assert [version.verify() for version in (*one.inputs.values(), *one.outputs.values())] != []
+    assert recorded.steps["count"].output.load() == 2
+    if at == "the next step":
+        assert recorded.steps["work"].output.load() == 3
+        assert recorded.steps["work"].inputs["number"] == recorded.steps["count"].output
+
+
 def test_what_is_in_nobodys_way_goes(workshop: Workshop) -> None:
     history = workshop.history
 
@@ -180,7 +224,19 @@ def test_deleting_looks_again_too(workshop: Workshop, monkeypatch: pytest.Monkey
 # ---- what it costs --------------------------------------------------------------------------------------
 
 
-def test_a_cached_step_costs_one_write(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_that_are_taken_in_a_row_cost_one_write(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @step
+    def add(number: Any, more: int) -> int:
+        return len(number) + more
+
+    @pipeline
+    def p(numbers: int) -> None:
+        for number in range(numbers):
+            add(load(), number)
+
+    p(3)
     written: list[str] = []
     real = LocalArtifactStore._write_whole
 
@@ -190,16 +246,14 @@ def test_a_cached_step_costs_one_write(workshop: Workshop, monkeypatch: pytest.M
 
     monkeypatch.setattr(LocalArtifactStore, "_write_whole", write)
 
-    @pipeline
-    def p() -> None:
-        load()
-        load()  # taken by this very run already
+    def writes(numbers: int) -> int:
+        written.clear()
+        p(numbers)
+        return len([one for one in written if "/runs/p/" in one])
 
-    p()
-
-    assert (
-        len([one for one in written if "/runs/p/" in one]) == 2
-    )  # the one of the cached step, and the end's
+    assert writes(3) == 2  # of what was taken, and at the end
+    assert writes(4) == 2  # before the last one runs, and at the end
+    assert {run.status for run in workshop.client.list_pipeline_runs(pipeline="p")} == {"completed"}
 
 
 def test_a_run_that_has_not_changed_is_read_once(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
