@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
+from provisioner.cli import cli
+from provisioner.cli.run import run
+from provisioner.fleet.discover import discover
 from provisioner.manifest import json_schema, parse_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "modules").rglob("README.md")])
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
+_NAMED_YAML = re.compile(r"```yaml\n# ([\w/.-]+\.yaml)\n(.*?)```", re.DOTALL)
 _YAML = re.compile(r"```yaml\n(version: 1\n.*?)```", re.DOTALL)
 
 
@@ -51,6 +59,48 @@ def test_the_manifests_shown_are_valid(page: str) -> None:
     assert shown
     for text in shown:
         assert parse_manifest(text, file=page).artifact_stores
+
+
+@pytest.fixture
+def environments(tmp_path: Path) -> Path:
+    """A folder with every file that the last section of the manifest's page shows, each at its own path."""
+    section = (ROOT / "docs" / "manifest.md").read_text(encoding="utf-8").partition("## One file per env")[2]
+    for path, text in _NAMED_YAML.findall(section):
+        target = tmp_path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    return tmp_path
+
+
+def _validate(*places: Path, expect: int = 0) -> list[dict[str, Any]]:
+    """The problems that `provision validate` tells of."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        assert run(cli, ["validate", *map(str, places), "--format", "json"], "provision") == expect
+    problems: list[dict[str, Any]] = json.loads(output.getvalue())["problems"]
+    return problems
+
+
+def test_the_environments_shown_are_valid_beside_each_other(environments: Path) -> None:
+    assert _validate(environments / "stacks") == []
+    assert [path.name for path in discover([environments / "stacks"]).stacks] == ["prod.yaml", "staging.yaml"]
+
+
+def test_environments_with_the_same_names_are_valid_one_by_one(environments: Path) -> None:
+    for name in ("staging", "prod"):
+        assert _validate(environments / "same" / name) == []
+
+    together = _validate(environments / "same", expect=3)
+
+    assert all("a folder and a state file of its own" in problem["message"] for problem in together)
+
+
+def test_editors_find_nothing_wrong_with_the_environments_shown(environments: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="comes with the dev extra's checkers")
+    schema = jsonschema.Draft202012Validator(json_schema())
+
+    for path in discover([environments]).stacks:
+        schema.validate(YAML(typ="safe", pure=True).load(path))
 
 
 def test_nothing_names_this_machine_or_a_registry() -> None:

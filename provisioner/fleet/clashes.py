@@ -26,14 +26,19 @@ class _Claim:
         return str(self.what[-1])
 
 
+_REGISTERED = (
+    "a state file registers each name once: give this one another name, or each environment a folder and a "
+    "state file of its own"
+)
 _WHY = {
     "stack": "a stack has one manifest",
-    "artifact store": "its name is registered once in a state file",
-    "connector": "its name is registered once in a state file",
+    "artifact store": _REGISTERED,
+    "connector": _REGISTERED,
     "bucket": "one stack makes it; others adopt it with `existing: true`",
     "directory": "one stack makes it; others adopt it with `existing: true`",
     "place of Terraform's state": "two stacks in one state would delete each other",
 }
+_MARK = "let the name of {} file begin with `_` if it is no stack of its own"
 
 
 def clashes(stacks: Sequence[LoadedManifest]) -> list[Problem]:
@@ -88,5 +93,17 @@ def _generated(manifest: Manifest, store: ArtifactStore) -> str | None:
 def _problem(loaded: LoadedManifest, claim: _Claim, earlier: LoadedManifest) -> Problem:
     tree = read_chain(loaded.path).tree
     mark = find(tree, claim.loc)[0].node.mark if tree is not None else (str(loaded.path), 0, 0)
-    message = f"the {claim.kind} {claim.name!r} is also in {earlier.path}: {_WHY[claim.kind]}"
+    message = f"the {claim.kind} {claim.name!r} is also in {earlier.path}"
+    if _lends(earlier, loaded):
+        message += f", which this extends: {_MARK.format('that')}"
+    elif _lends(loaded, earlier):
+        message += f", which extends this: {_MARK.format('this')}"
+    else:
+        message += f": {_WHY[claim.kind]}"
     return Problem(*mark, path_text(claim.loc), message)
+
+
+def _lends(base: LoadedManifest, other: LoadedManifest) -> bool:
+    """Whether ``other`` extends ``base``."""
+    path = os.path.realpath(base.path)
+    return any(os.path.realpath(source.path) == path for source in other.sources[1:])

@@ -164,8 +164,8 @@ class ArtifactStore(_Part):
     )
     profile: fields.Profile = Field(
         default="baseline",
-        description="How many protections are set up; only `baseline` is available yet.",
-        examples=["baseline"],
+        description="How many protections are set up: `baseline`, or `strict`, which costs more.",
+        examples=["baseline", "strict"],
     )
     replica_region: fields.MaybeRegion = Field(
         default=None,

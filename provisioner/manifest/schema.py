@@ -12,11 +12,16 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) with a description and an example for each field.
 
-    It knows what one field alone may be; the rules between fields are checked on loading only.
+    It knows what one field alone may be; the rules between fields are checked on loading only. A file that
+    extends another one may have any of the fields from there.
     """
     schema = Manifest.model_json_schema(mode="validation")
     schema.pop("title", None)
-    return {"$schema": DIALECT, "title": "Stack manifest", **_without_titles(schema)}
+    alone = {
+        "if": {"required": ["extends"], "properties": {"extends": {"type": "string"}}},
+        "else": {"required": schema.pop("required")},
+    }
+    return {"$schema": DIALECT, "title": "Stack manifest", **_without_titles(schema), **alone}
 
 
 def _without_titles(schema: Any) -> Any:

@@ -40,6 +40,34 @@ def test_the_same_store_twice_is_told(folder: Folder) -> None:
     assert problem.line == 5
 
 
+def test_a_clash_of_names_tells_both_ways_out(folder: Folder) -> None:
+    folder.stack("a.yaml", store="main")
+    folder.stack("b.yaml", store="main")
+
+    (problem,) = clashes(folder.load("a.yaml", "b.yaml"))
+
+    assert problem.message == (
+        f"the artifact store 'main' is also in {folder.path / 'a.yaml'}: a state file registers each name "
+        "once: give this one another name, or each environment a folder and a state file of its own"
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ("all.yaml", "which this extends: let the name of that file begin with `_`"),
+        ("zzz.yaml", "which extends this: let the name of this file begin with `_`"),
+    ],
+)
+def test_a_base_that_is_complete_is_told_how_to_be_none(folder: Folder, base: str, said: str) -> None:
+    folder.stack(base, "base", store="main")
+    folder.write("prod.yaml", f"extends: {base}\nname: prod\n")
+
+    (problem,) = clashes(folder.load(*sorted([base, "prod.yaml"])))
+
+    assert said in problem.message
+
+
 @pytest.mark.parametrize(
     ("first", "second", "claimed"),
     [

@@ -50,6 +50,21 @@ def test_manifests_that_load_hold_for_the_schema_too(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "holds"),
+    [
+        ({"extends": "_base.yaml"}, True),
+        ({"extends": "_base.yaml", "name": "ml-staging", "account": "210987654321"}, True),
+        ({"extends": "_base.yaml", "artifact_stores": [{"protect": False}]}, False),
+        ({"extends": "_base.yaml", "naem": "ml-staging"}, False),
+        ({"extends": None, "name": "ml-staging"}, False),
+        ({"name": "ml-staging"}, False),
+    ],
+)
+def test_what_a_file_extends_may_have_the_fields_that_it_lacks(data: dict[str, Any], holds: bool) -> None:
+    assert jsonschema.Draft202012Validator(json_schema()).is_valid(data) is holds
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         {"name": "ML"},
