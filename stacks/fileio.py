@@ -7,6 +7,7 @@ store serves ``UnknownSchemeError`` or ``PathOutsideStoreError``.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import IO, Any
@@ -15,6 +16,7 @@ from stacks.components import Components
 from stacks.routing import Router
 from stacks.state import StateFile
 from stacks.stores.base import BaseArtifactStore
+from stacks.stores.paths import is_below, split_scheme, to_text
 from stacks.stores.types import FileStat, OnError, PathType
 
 __all__ = [
@@ -115,7 +117,14 @@ def copy(src: PathType, dst: PathType, overwrite: bool = False) -> None:
 
 def copytree(src: PathType, dst: PathType, overwrite: bool = False) -> None:
     """Copy a directory, also from one store to another; existing files are refused unless ``overwrite``."""
-    _store(src).copytree_to(src, _store(dst), dst, overwrite=overwrite)
+    source, target = _store(src), _store(dst)
+    if source is target:
+        source.copytree(src, dst, overwrite=overwrite)
+        return
+    here, there = _places(source, src, target, dst)
+    if is_below(there, here):
+        raise OSError(errno.EINVAL, "A directory cannot be copied into itself", to_text(dst))
+    source.copytree_to(src, target, dst, overwrite=overwrite)
 
 
 def rename(src: PathType, dst: PathType, overwrite: bool = False) -> None:
@@ -124,16 +133,50 @@ def rename(src: PathType, dst: PathType, overwrite: bool = False) -> None:
     Between stores everything is copied before anything is removed: a move that fails leaves the source.
     """
     source, target = _store(src), _store(dst)
-    if source is target:
-        source.rename(src, dst, overwrite=overwrite)
+    if source is target or _is_same_place(source, src, target, dst, overwrite=overwrite):
+        source.rename(src, dst if source is target else src, overwrite=overwrite)
     elif source.isdir(src):
         if not overwrite and target.exists(dst):
-            raise FileExistsError(17, "The target is there already", str(dst))
+            raise FileExistsError(errno.EEXIST, "The target is there already", to_text(dst))
         source.copytree_to(src, target, dst, overwrite=overwrite)
         source.rmtree(src)
     else:
         source.copy_to(src, target, dst, overwrite=overwrite)
         source.remove(src)
+
+
+def _is_same_place(
+    source: BaseArtifactStore, src: PathType, target: BaseArtifactStore, dst: PathType, *, overwrite: bool
+) -> bool:
+    """Whether a move between two stores leads to where it began.
+
+    Raises:
+        OSError: one place is in the other, and removing the source would remove the copy.
+    """
+    here, there = _places(source, src, target, dst)
+    if here == there or not (is_below(there, here) or is_below(here, there)):
+        return here == there
+    if not overwrite and target.exists(dst):
+        raise FileExistsError(errno.EEXIST, "The target is there already", to_text(dst))
+    told = "What is to be moved lies in the directory that it would replace"
+    if is_below(there, here):
+        told = "A directory cannot be moved into itself"
+    raise OSError(errno.EINVAL, told, to_text(dst))
+
+
+def _places(
+    source: BaseArtifactStore, src: PathType, target: BaseArtifactStore, dst: PathType
+) -> tuple[str, str]:
+    """Where both are, to be compared: on a disk the real paths, else the URIs."""
+    here, there = source.place_of(src), target.place_of(dst)
+    return here or _uri(source, src), there or _uri(target, dst)
+
+
+def _uri(store: BaseArtifactStore, path: PathType) -> str:
+    scheme, rest = split_scheme(to_text(path))
+    if scheme in store.SUPPORTED_SCHEMES:
+        scheme = min(store.SUPPORTED_SCHEMES)  # Azure has two for the same container
+    return scheme + "/".join(part for part in rest.split("/") if part)
 
 
 def _store(path: PathType) -> BaseArtifactStore:

@@ -7,6 +7,7 @@ package, and custom ones that want the same behaviour for nine small primitives,
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
@@ -20,6 +21,7 @@ from stacks.credentials import Credentials
 from stacks.errors import CredentialsMissingError, MissingExtraError, StoreConfigError
 from stacks.sensitive import plain_secrets
 from stacks.stores.parallel import run_all
+from stacks.stores.paths import is_below
 from stacks.stores.types import FileStat, OnError, PathType
 
 if TYPE_CHECKING:
@@ -247,6 +249,10 @@ class BaseArtifactStore(ABC):
         if target is self:
             self.copyfile(src, dst, overwrite=overwrite)
             return
+        here = self.place_of(src)
+        if here is not None and here == target.place_of(dst):
+            self.copyfile(src, src, overwrite=overwrite)  # as within one store
+            return
         with self.open(src, "rb") as source, target.open(dst, "wb" if overwrite else "xb") as sink:
             shutil.copyfileobj(source, sink, COPY_BLOCK)
 
@@ -257,8 +263,12 @@ class BaseArtifactStore(ABC):
 
         Raises:
             FileExistsError: the target has one of the files, and ``overwrite`` was not asked for.
+            OSError: the target is in the directory.
         """
         source_root, target_root = _text(src).rstrip("/"), _text(dst).rstrip("/")
+        here, there = self.place_of(src), target.place_of(dst)
+        if here is not None and there is not None and is_below(there, here):
+            raise OSError(errno.EINVAL, "A directory cannot be copied into itself", target_root)
         if not self.isdir(source_root):
             missing = NotADirectoryError if self.exists(source_root) else FileNotFoundError
             raise missing(2, f"No directory in the artifact store {self.name!r}", source_root)
@@ -277,6 +287,13 @@ class BaseArtifactStore(ABC):
             self.copy_to(pair[0], target, pair[1], overwrite=overwrite)
 
         run_all(copy, pairs, workers=min(self.WORKERS, target.WORKERS))
+
+    def place_of(self, path: PathType) -> str | None:  # noqa: ARG002 - for stores that can tell
+        """Where a file or directory really is, so that two stores can tell whether they mean the same one.
+
+        None where that cannot be told: of a bucket, a store knows only what it calls it.
+        """
+        return None
 
     def _walk_to_copy(self, top: PathType) -> Iterator[tuple[str, list[str], list[str]]]:
         """``walk``, as a copy takes along what it finds."""

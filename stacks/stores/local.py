@@ -269,6 +269,9 @@ class LocalArtifactStore(KeyedArtifactStore):
     def _place(self, key: str) -> str:
         return os.path.realpath(self._file(key))
 
+    def place_of(self, path: PathType) -> str | None:
+        return self._place(self._key(path))
+
     # ---- in one step what other backends do in many ---------------------------------------------------
 
     def _move(self, source: str, target: str, *, is_file: bool, overwrite: bool) -> None:  # noqa: ARG002 - a rename moves both

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flavor_for_tests import MemoArtifactStore
 
 from stacks import Client, fileio
 from stacks.errors import PathOutsideStoreError, UnknownSchemeError
@@ -203,3 +204,108 @@ def test_a_copy_that_fails_in_the_middle_leaves_no_target(
         fileio.rename(tmp_path / "data" / "x.bin", "memo://notes/x.bin")
     assert not fileio.exists("memo://notes/x.bin")
     assert fileio.exists(tmp_path / "data" / "x.bin")
+
+
+# -- two stores at one place
+
+
+def tree(top: Path) -> dict[str, str]:
+    """The files below a directory, past the library."""
+    return {str(file.relative_to(top)): file.read_text() for file in top.rglob("*") if file.is_file()}
+
+
+@pytest.fixture
+def project(client: Client, tmp_path: Path) -> Path:
+    """A plain directory in which a store lies, and one that the store is reached through by another name."""
+    project = tmp_path / "project"
+    (project / "data").mkdir(parents=True)
+    (project / "data" / "precious.txt").write_text("precious")
+    client.register_artifact_store("within", "local", str(project / "store"))
+    write(project / "store" / "a.txt", "a")
+    write(project / "store" / "folder" / "folder" / "b.txt", "b")
+    (tmp_path / "link").symlink_to(project / "store")
+    return project
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("call", [fileio.rename, fileio.copytree])
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("project", "project/store/backup"),
+        ("project", "link/backup"),
+        ("project/store/folder", "link/folder/deeper"),
+        ("link/folder", "project/store/folder/deeper"),
+    ],
+)
+def test_a_directory_goes_into_no_store_that_lies_in_it(
+    project: Path, tmp_path: Path, call: Callable[..., None], source: str, target: str, overwrite: bool
+) -> None:
+    before = tree(project)
+    with pytest.raises(OSError, match="into itself"):
+        call(tmp_path / source, tmp_path / target, overwrite=overwrite)
+    assert tree(project) == before
+
+
+def test_what_is_moved_does_not_replace_the_directory_that_it_is_in(project: Path, tmp_path: Path) -> None:
+    before = tree(project)
+    with pytest.raises(OSError, match="would replace"):
+        fileio.rename(project / "store" / "folder" / "folder", tmp_path / "link" / "folder", overwrite=True)
+    with pytest.raises(FileExistsError):
+        fileio.rename(project / "store" / "folder" / "folder", tmp_path / "link" / "folder")
+    assert tree(project) == before
+
+
+@pytest.mark.parametrize("call", [fileio.rename, fileio.copy])
+@pytest.mark.parametrize(("source", "target"), [("link", "project/store"), ("project/store", "link")])
+def test_a_file_that_is_its_own_target_stays(
+    project: Path, tmp_path: Path, call: Callable[..., None], source: str, target: str
+) -> None:
+    before = tree(project)
+    call(tmp_path / source / "a.txt", tmp_path / target / "a.txt", overwrite=True)
+    assert tree(project) == before
+    with pytest.raises(FileExistsError):
+        call(tmp_path / source / "a.txt", tmp_path / target / "a.txt")
+    with pytest.raises(FileNotFoundError):
+        call(tmp_path / source / "none.txt", tmp_path / target / "none.txt", overwrite=True)
+    assert tree(project) == before
+
+
+def test_a_link_does_not_replace_what_it_means(project: Path) -> None:
+    (project / "store" / "to-a").symlink_to("a.txt")
+    fileio.rename(project / "store" / "to-a", project / "store" / "a.txt", overwrite=True)
+    assert (project / "store" / "a.txt").read_text() == "a"
+
+
+def test_neighbours_are_not_in_each_other(project: Path, tmp_path: Path) -> None:
+    fileio.rename(project / "store" / "folder", project / "store-2")
+    assert tree(project / "store-2") == {"folder/b.txt": "b"}
+    fileio.rename(project / "data", "memo://notes/data")
+    fileio.rename("memo://notes/data", "memo://notes2/data")
+    assert read("memo://notes2/data/precious.txt") == "precious"
+
+
+class _Elsewhere(MemoArtifactStore):
+    """As a bucket, of which nobody can tell where it really is."""
+
+    FLAVOR = "elsewhere"
+    SUPPORTED_SCHEMES = frozenset({"memo://", "note://"})
+
+    def place_of(self, path: object) -> None:
+        return None
+
+
+def test_of_buckets_the_paths_are_compared(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flavor_for_tests.ElsewhereArtifactStore", _Elsewhere, raising=False)
+    client.register_flavor("flavor_for_tests.ElsewhereArtifactStore")
+    client.register_artifact_store("bucket", "elsewhere", "memo://bucket")
+    client.register_artifact_store("deep", "elsewhere", "memo://bucket/deep")
+    write("memo://bucket/a/file")
+    write("memo://bucket/deep/b/file")
+    for call in (fileio.rename, fileio.copytree):
+        with pytest.raises(OSError, match="into itself"):
+            call("memo://bucket", "memo://bucket/deep/copy")
+    with pytest.raises(OSError, match="would replace"):
+        fileio.rename("memo://bucket/deep/b", "memo://bucket", overwrite=True)
+    fileio.rename("memo://bucket/a", "memo://bucket/deep/a")
+    assert read("memo://bucket/deep/a/file") == "hello"
