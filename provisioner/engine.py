@@ -159,7 +159,9 @@ class Engine:
             work.register(work.known_outputs(), outcome)
             work.keep_manifest()
             # What is registered anew is proven as what was made anew is: a class may be one it may not use.
-            probes = prove(work, work.known_outputs()) if changed and verify else ()
+            # What could not be used the last time has to be looked at again, or a rerun would pass for a mend.
+            due = verify and (changed or work.workspace.unproven.exists())
+            probes = prove(work, work.known_outputs()) if due else ()
             return Result(summary, changed=changed, done=True, probes=probes)
         guards.refuse_what_may_not_end(work)
         guards.discard_what_leaves_the_manifest(work, lost)

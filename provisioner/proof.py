@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from provisioner.errors import UpstreamError
 from provisioner.work import Work
+from stacks.state.files import write_private
 
 if TYPE_CHECKING:
     from provisioner.verify.probe import Probed
@@ -16,9 +17,15 @@ def prove(work: Work, outputs: Mapping[str, Any]) -> tuple[str, ...]:
     """What was tried out on each store, in a sentence.
 
     Raises :class:`UpstreamError` for settings that are not as the manifest wants them, and what the runtime
-    raises for a store that cannot be used, naming the permission that is missing.
+    raises for a store that cannot be used, naming the permission that is missing. Until it has come to its
+    end, the workspace is marked as unproven.
     """
     from provisioner.verify.probe import probe  # brings the whole runtime, which only this needs
+
+    unproven = work.workspace.unproven
+    if unproven.exists():
+        work.say("what was applied last was not found to work: looking again")
+    write_private(unproven, b"")
 
     probed = probe(work.state_file, work.manifest, work.say)
     for item in probed:
@@ -30,6 +37,7 @@ def prove(work: Work, outputs: Mapping[str, Any]) -> tuple[str, ...]:
             hint="run `provision drift`; if it finds nothing, the service does not understand them: see "
             "`compatibility`",
         )
+    unproven.unlink()
     return tuple(item.sentence for item in probed)
 
 

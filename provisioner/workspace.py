@@ -105,6 +105,11 @@ class Workspace:
         return self.path / "journal.json"
 
     @property
+    def unproven(self) -> Path:
+        """There while stores that were applied have not been used with success."""
+        return self.path / "unproven"
+
+    @property
     def lock(self) -> Path:
         """What whoever works on this stack has locked; the lock file beside the folder outlives it."""
         return self.path

@@ -91,11 +91,11 @@ def apply_one(
     if applier.destroy:
         click.echo(f"Destroyed and deregistered {loaded.manifest.name}.")
         return
+    for sentence in result.probes:
+        say(f"verified {sentence}")
     if not result.changed:
         click.echo(plan_text(result.summary))
         return
-    for sentence in result.probes:
-        say(f"verified {sentence}")
     state = engine.state_file.read()
     stores = ", ".join(
         f"{store.name} ({state.artifact_store(store.name).path})" for store in loaded.manifest.artifact_stores
