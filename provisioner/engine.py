@@ -15,6 +15,7 @@ from provisioner import guards, minting, register
 from provisioner.backends import place_of
 from provisioner.errors import InputError, LockedError, NotEmptyError
 from provisioner.journal import close_journal
+from provisioner.left_behind import keep_configurations
 from provisioner.losses import losses
 from provisioner.manifest import LoadedManifest, Manifest
 from provisioner.policy.gate import Gate
@@ -272,6 +273,7 @@ class Engine:
                 migrate=self.migrate_state,
                 say=self.say,
             ).open()
+            keep_configurations(workspace, loaded.manifest)
             workspace.write_json(workspace.root / MACHINE_VARIABLES, cloud.machine_variables())
             try:
                 with ThreadPoolExecutor(1, "account") as background:

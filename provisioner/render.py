@@ -7,7 +7,7 @@ Only validated names and literals of our own reach HCL. Everything a user wrote 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ BACKEND_FILE = "backend.tf"
 
 MACHINE_VARIABLES = "machine.auto.tfvars.json"
 """Beside the rendering, in a workspace: the variables that only this machine knows."""
+
+LEFT_BEHIND = "left-behind.tf"
+"""Likewise: the provider configurations that only the state needs, see :mod:`provisioner.left_behind`."""
 
 
 def render(manifest: Manifest) -> dict[str, str]:
@@ -60,6 +63,15 @@ def _root(manifest: Manifest, provider: Provider) -> str:
         default_trust=any(not connector.trusted_principals for connector in roles),
         **provider.template_facts(manifest),
     )
+
+
+def render_left_behind(manifest: Manifest, aliases: Collection[str]) -> str:
+    """The provider configurations among ``aliases`` that the root of ``manifest`` lacks; empty for none."""
+    provider = PROVIDERS[manifest.provider]
+    left = provider.left_behind(manifest, aliases)
+    if not left:
+        return ""
+    return _template(provider.left_behind_template).render(left=left, **provider.template_facts(manifest))
 
 
 def _backend(place: StatePlace) -> str:
@@ -150,4 +162,5 @@ def _strangers(files: Mapping[str, str], root: Path) -> list[str]:
     read = (
         path for pattern in ("*.tf", "*.tf.json", "*.tfvars", "*.tfvars.json") for path in root.glob(pattern)
     )
-    return [path.name for path in read if path.name not in files and path.name != MACHINE_VARIABLES]
+    beside = {MACHINE_VARIABLES, LEFT_BEHIND}
+    return [path.name for path in read if path.name not in files and path.name not in beside]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from provisioner.providers.aws_regions import copies_elsewhere, regions_left
 from provisioner.providers.base import NameRule, Provider
 from provisioner.providers.dangers import Dangers
 
@@ -114,6 +115,14 @@ class Aws(Provider):
             "replicas": _replicas(manifest),
         }
 
+    def left_behind(self, manifest: Manifest, aliases: Collection[str]) -> list[dict[str, str]]:
+        """Regions that nothing is copied to any more."""
+        return regions_left({replica["alias"] for replica in _replicas(manifest)}, aliases)
+
+    def misplaced(self, manifest: Manifest, used: Collection[tuple[str, str]]) -> Iterator[str]:
+        """Copies that lie in another region than the manifest now says."""
+        return copies_elsewhere(manifest, used)
+
     def missing_protections(self, manifest: Manifest) -> list[str]:
         """What the service at the endpoint does not understand."""
         has = self._capabilities(manifest)
@@ -125,6 +134,10 @@ class Aws(Provider):
         if manifest.endpoint_url is not None and not _tls_only(manifest):
             missing.append("the policy that denies plain HTTP: the endpoint itself is plain HTTP")
         return missing
+
+    def address_of(self, config: Mapping[str, Any]) -> str | None:
+        """As :meth:`store_config` has put it there."""
+        return (config.get("client_kwargs") or {}).get("endpoint_url")
 
     def store_config(
         self,
@@ -297,6 +310,7 @@ AWS = Aws(
     flavor="s3",
     scheme="s3",
     template="roots/aws.tf.j2",
+    left_behind_template="roots/aws.left-behind.tf.j2",
     modules=MappingProxyType(
         {
             "artifact_store": "aws/artifact-store",

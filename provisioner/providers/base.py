@@ -7,7 +7,7 @@ anybody or imports a cloud's SDK; that is what ``verifier`` names a module for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,8 @@ class Provider:
     """The module with ``connect(manifest) -> Reader``, for drift without Terraform."""
     auth_methods: tuple[str, ...]
     """What a manifest may ask for; the first is the default."""
+    left_behind_template: str = ""
+    """The template of the provider configurations that only the state needs, see ``left_behind``."""
     identity_methods: frozenset[str] = frozenset()
     """Those for which the modules create an identity: only they take access, trusted_principals, …"""
     secret_methods: frozenset[str] = frozenset()
@@ -231,6 +233,22 @@ class Provider:
         """What the template gets beside ``stores``, ``roles`` and ``default_trust``; never a user's text."""
         return NOTHING
 
+    def left_behind(
+        self,
+        manifest: Manifest,  # noqa: ARG002  # for those whose root has several configurations
+        aliases: Collection[str],  # noqa: ARG002
+    ) -> Sequence[Mapping[str, str]]:
+        """What ``left_behind_template`` needs of the configurations that the manifest's root lacks."""
+        return ()
+
+    def misplaced(
+        self,
+        manifest: Manifest,  # noqa: ARG002  # for those whose root has several configurations
+        used: Collection[tuple[str, str]],  # noqa: ARG002
+    ) -> Iterator[str]:
+        """In words, what would be looked for elsewhere than it is; ``used``: modules with their aliases."""
+        yield from ()
+
     def missing_protections(
         self,
         manifest: Manifest,  # noqa: ARG002  # for those that miss some
@@ -267,6 +285,13 @@ class Provider:
     def runtime_method(self, connector: Connector) -> str:
         """The auth method that a connector is registered with: the runtime's word for the manifest's."""
         return connector.auth_method
+
+    def address_of(
+        self,
+        config: Mapping[str, Any],  # noqa: ARG002  # for those whose service may be at any address
+    ) -> str | None:
+        """The manifest's ``endpoint_url`` by the configuration of a registered store."""
+        return None
 
     def store_config(
         self,

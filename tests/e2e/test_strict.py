@@ -70,3 +70,44 @@ def test_a_strict_store_lives_and_ends(aws: World, cloud: Emulator) -> None:
         assert cloud.buckets() == ["states"]
         assert cloud.roles() == []
         assert aws.registered() == []
+
+
+@pytest.mark.slow
+def test_a_store_leaves_the_profile_with_nothing_lost(aws: World, cloud: Emulator) -> None:
+    """The only one that is copied to that region: Terraform needs its provider to remove what is there."""
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    strict = {**STORE, "encryption": {"kms_key": key}}
+    plain = {name: value for name, value in strict.items() if name not in ("profile", "replica_region")}
+    with forgetting_nothing(cloud.url) as url:
+        fields = {"provider": "aws", "region": REGION, "account": ACCOUNT, "endpoint_url": url}
+        _patiently(aws, "apply", aws.manifest(artifact_stores=[strict], **fields), "-y")
+        outputs = json.loads((aws.workspace() / "outputs.json").read_text())["artifact_stores"]["kept"]
+        s3 = cloud.client("s3")
+        s3.put_bucket_logging(Bucket=outputs["bucket"], BucketLoggingStatus={})
+        _empty(s3, outputs["logs_bucket"])
+
+        elsewhere = aws.manifest(artifact_stores=[{**strict, "replica_region": "eu-west-3"}], **fields)
+        refused = aws.provision("apply", elsewhere, "-y", expect=6)
+        assert "the copies of kept lie in eu-central-1" in refused.err
+
+        manifest = aws.manifest(artifact_stores=[plain], **fields)
+        cloud.put(outputs["replica_bucket"], "copy")
+        refused = aws.provision("apply", manifest, "-y", expect=6)
+        assert f"kept ({outputs['replica_bucket']}) still holds 1 object" in refused.err
+        assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=outputs["bucket"]), "as it was"
+        assert s3.get_bucket_replication(Bucket=outputs["bucket"])["ReplicationConfiguration"]["Rules"]
+
+        _empty(s3, outputs["replica_bucket"])
+        bundle = aws.folder / "reviewed.bundle"
+        aws.provision("plan", manifest, "--out", bundle)
+        _patiently(aws, "apply", manifest, "--plan", bundle, "-y")
+        assert aws.provision("plan", manifest, "--detailed-exitcode").code == 0
+        assert outputs["replica_bucket"] not in cloud.buckets()
+        assert outputs["bucket"] in cloud.buckets()
+        aws.provision("destroy", manifest, "-y")
+
+
+def _empty(s3: Any, bucket: str) -> None:
+    found = s3.list_object_versions(Bucket=bucket)
+    for one in (*found.get("Versions", ()), *found.get("DeleteMarkers", ())):
+        s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
