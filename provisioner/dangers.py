@@ -180,6 +180,9 @@ def _in_manifest(before: Manifest, after: Manifest) -> Iterator[Danger]:
         if former is not None:
             yield from _connector(former, connector)
             yield from _reach(before, after, former, connector)
+    if before.endpoint_url != after.endpoint_url:
+        there, here = (place.endpoint_url or "the cloud itself" for place in (before, after))
+        yield Danger("trust", after.name, f"its service is at {here} from now on, instead of {there}")
     missing = PROVIDERS[after.provider].missing_protections
     for text in missing(after):
         if text not in missing(before):

@@ -13,6 +13,7 @@ from typing import Any
 from provisioner import register
 from provisioner.catalog import PROVIDERS
 from provisioner.dangers import dangers, needs_details
+from provisioner.elsewhere import refuse_elsewhere
 from provisioner.errors import (
     CredentialsError,
     LockedError,
@@ -81,11 +82,20 @@ class Work:
         """What an apply would do, repairs of what Terraform cannot see among it."""
         facts = self.workspace.state_facts()
         known = facts.addresses if facts else frozenset()
-        return self._plan(replace=[address for address in self.cloud.repairs() if _bare(address) in known])
+        outcome = self._plan(replace=[address for address in self.cloud.repairs() if _bare(address) in known])
+        return self._found(outcome, destroy=False)
 
     def plan_destroy(self) -> PlanOutcome:
         """What a destroy would do."""
-        return self._plan(destroy=True)
+        return self._found(self._plan(destroy=True), destroy=True)
+
+    def _found(self, outcome: PlanOutcome, *, destroy: bool) -> PlanOutcome:
+        """A plan that has looked for what exists where it is. Raises :class:`SafetyError`."""
+        facts = self.workspace.state_facts()
+        held = facts.instances if facts else frozenset()
+        applied = self.applied_manifest()
+        refuse_elsewhere(self.manifest, applied, self.state, held, outcome.stream, destroy=destroy)
+        return outcome
 
     def plan_drift(self) -> PlanOutcome:
         """How the world differs from the manifest, as far as Terraform can see it.

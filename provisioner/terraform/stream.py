@@ -46,6 +46,8 @@ class StreamResult:
     version: str | None = None
     program: str = "terraform"
     planned: list[Change] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+    """The addresses of what the state holds, and a plan has not found."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
     outputs_seen: bool = False
@@ -102,6 +104,10 @@ class StreamResult:
             change = _change(message["change"])
             self.planned.append(change)
             return change
+        elif kind == "resource_drift":
+            drifted = _change(message["change"])
+            if drifted.action == "delete":
+                self.vanished.append(drifted.address)
         elif kind == "change_summary":
             self.operation = message["changes"].get("operation")
         elif kind == "outputs":

@@ -97,11 +97,6 @@ LIFECYCLE = {"noncurrent_days": None}
             connector(external_id=None),
             ("trust", "access", "callers need not say the agreed external id any longer"),
         ),
-        (
-            {"top": {"endpoint_url": "https://s3.example"}},
-            {"top": {"endpoint_url": "http://s3.example"}},
-            ("protection", "demo", "no longer there: the policy that denies plain HTTP"),
-        ),
     ],
 )
 def test_each_danger_is_told_one_way_and_not_the_other(
@@ -112,6 +107,17 @@ def test_each_danger_is_told_one_way_and_not_the_other(
     assert text.startswith(expected[2])
     assert (kind, component, text) not in between(after, before)
     assert between(after, after) == []
+
+
+def test_another_address_is_told_whatever_is_there() -> None:
+    there, here = ({"top": {"endpoint_url": f"{scheme}://s3.example"}} for scheme in ("https", "http"))
+    moved = ("trust", "demo", "its service is at {} from now on, instead of {}")
+
+    trust, protection = between(there, here)
+    assert trust == (*moved[:2], moved[2].format("http://s3.example", "https://s3.example"))
+    assert protection[2].startswith("no longer there: the policy that denies plain HTTP")
+    assert between(here, there) == [(*moved[:2], moved[2].format("https://s3.example", "http://s3.example"))]
+    assert between({}, there) == [(*moved[:2], moved[2].format("https://s3.example", "the cloud itself"))]
 
 
 def test_a_deeper_prefix_and_a_new_name_are_no_danger() -> None:
