@@ -130,7 +130,14 @@ def application(connector: Connector) -> str:
 def application_tags(manifest: Manifest, connector: Connector) -> frozenset[str]:
     """The words by which a connector's application is told from all others of the tenant."""
     name = connector.renamed_from or connector.name
-    return frozenset(("provisioned-by:stack-provisioner", f"stack:{manifest.name}", f"connector:{name}"))
+    return frozenset(
+        (
+            "provisioned-by:stack-provisioner",
+            f"subscription:{manifest.account}",
+            f"stack:{manifest.name}",
+            f"connector:{name}",
+        )
+    )
 
 
 def of_application(manifest: Manifest, connector: Connector) -> Iterator[tuple[str, str]]:

@@ -184,7 +184,8 @@ def test_everything_that_can_be_tagged_says_who_made_it(plan: dict[str, Any]) ->
     for item in tagged:
         tags = item["values"]["tags"]
         if isinstance(tags, list):  # applications have words, not values
-            assert {"provisioned-by:stack-provisioner", "stack:ml-prod"} <= set(tags)
+            of_ours = {"provisioned-by:stack-provisioner", f"subscription:{SUBSCRIPTION}", "stack:ml-prod"}
+            assert of_ours <= set(tags)
         else:
             assert (tags["provisioned-by"], tags["stack"]) == ("stack-provisioner", "ml-prod")
 

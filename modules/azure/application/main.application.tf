@@ -2,8 +2,13 @@ locals {
   # The hash keeps two connectors apart whose joined names read the same.
   display_name = "${substr("${var.stack}-${var.name}", 0, 53)}-${substr(sha256("${var.stack}/${var.name}"), 0, 10)}"
 
-  # An application has no tags with values; these say the same in words.
-  tags = ["provisioned-by:stack-provisioner", "stack:${var.stack}", "connector:${var.name}"]
+  # An application has no tags with values; these say the same in words. A tenant has many subscriptions.
+  tags = [
+    "provisioned-by:stack-provisioner",
+    "subscription:${var.subscription_id}",
+    "stack:${var.stack}",
+    "connector:${var.name}",
+  ]
 
   # ISSUER#SUBJECT: an issuer is a URL without a fragment, so the first '#' is the one between them.
   subjects = {

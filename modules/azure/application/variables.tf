@@ -20,6 +20,17 @@ variable "name" {
   }
 }
 
+variable "subscription_id" {
+  description = "Subscription of the stack: it tells the application from that of a stack of the same name elsewhere in the tenant."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", var.subscription_id))
+    error_message = "subscription_id is a UUID in lower case."
+  }
+}
+
 variable "trusted_subjects" {
   description = "Who may act as the application without any secret, each as ISSUER#SUBJECT of an OpenID Connect token."
   type        = list(string)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from azure_management import APPLIER, Subscription
+from azure_management import APPLIER, SUBSCRIPTION, Subscription
 from azure_stack import apply, asked, intents, manifest
 
 from provisioner.journal import Intent
@@ -52,7 +52,13 @@ TRUSTED = (
     "https://a.example#b",
 )
 FEDERATED = {"auth_method": "workload-identity", "trusted_principals": [*TRUSTED]}
-TAGS = ["provisioned-by:stack-provisioner", "stack:ml-prod", "connector:mine"]
+TAGS = [
+    "provisioned-by:stack-provisioner",
+    f"subscription:{SUBSCRIPTION}",
+    "stack:ml-prod",
+    "connector:mine",
+]
+ELSEWHERE = "subscription:00000000-0000-0000-0000-00000000000e"
 
 
 def registered(cloud: Azure, kind: str = "") -> list[Intent]:
@@ -116,7 +122,8 @@ def test_an_application_that_has_not_got_its_name_yet_is_found(azure: Subscripti
     "fields",
     [
         {"createdDateTime": "2020-01-01T00:00:00Z"},
-        {"tags": ["provisioned-by:stack-provisioner", "stack:other", "connector:mine"]},
+        {"tags": [TAGS[0], TAGS[1], "stack:other", "connector:mine"]},
+        {"tags": [TAGS[0], ELSEWHERE, *TAGS[2:]]},
         {"tags": ["stack:ml-prod", "connector:mine"]},
         {"displayName": "somebody's own"},
         {"passwordCredentials": [{"keyId": "00000000-0000-0000-0000-000000000001"}]},

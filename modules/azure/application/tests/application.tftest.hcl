@@ -9,8 +9,9 @@ mock_provider "azuread" {
 }
 
 variables {
-  stack = "ml-prod"
-  name  = "prod_connector"
+  stack           = "ml-prod"
+  name            = "prod_connector"
+  subscription_id = "00000000-0000-0000-0000-000000000001"
 }
 
 run "an_application_of_this_tenant_alone" {
@@ -27,7 +28,7 @@ run "an_application_of_this_tenant_alone" {
   }
 
   assert {
-    condition     = contains(azuread_application.this.tags, "stack:ml-prod") && contains(azuread_service_principal.this.tags, "provisioned-by:stack-provisioner")
+    condition     = contains(azuread_application.this.tags, "stack:ml-prod") && contains(azuread_application.this.tags, "subscription:00000000-0000-0000-0000-000000000001") && contains(azuread_service_principal.this.tags, "provisioned-by:stack-provisioner")
     error_message = "Tags say who made it."
   }
 

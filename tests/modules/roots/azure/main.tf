@@ -64,6 +64,7 @@ module "application_writer" {
 
   stack            = "ml-prod"
   name             = "writer"
+  subscription_id  = var.subscription_id
   trusted_subjects = ["https://token.actions.githubusercontent.com#repo:acme/ml:ref:refs/heads/main"]
 }
 
