@@ -321,9 +321,7 @@ AWS = Aws(
     bucket_rule=_S3_BUCKET,
     verifier="provisioner.verify.aws",
     reader="provisioner.live.aws",
-    side_buckets=MappingProxyType(
-        {"store.aws_s3_bucket.logs": "logs_bucket", "replica.aws_s3_bucket.this": "replica_bucket"}
-    ),
+    side_buckets=frozenset({"store.aws_s3_bucket.logs", "replica.aws_s3_bucket.this"}),
     dangers=_DANGERS,
     key_resources=frozenset({"aws_kms_key.this"}),
     auth_methods=("iam-role", "implicit", "secret-key"),

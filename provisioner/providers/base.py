@@ -72,9 +72,9 @@ class Provider:
     """Those that take their credentials from the secret that ``authentication_secret`` names."""
     minted_methods: frozenset[str] = frozenset()
     """Identity methods with a static credential, which the verifier mints into a secret after the apply."""
-    side_buckets: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    """Further buckets of a store: the key of the store's output with the name of each, by its resource as
-    ``store.type.name`` (or what else than ``store`` stands before the store's name in the module's)."""
+    side_buckets: frozenset[str] = frozenset()
+    """Further buckets of a store: the resource of each, as ``store.type.name`` (or what else than ``store``
+    stands before the store's name in the module's)."""
     dangers: Dangers = field(default_factory=Dangers)
     """What in a plan deserves a second look."""
     key_resources: frozenset[str] = frozenset()

@@ -117,7 +117,7 @@ def test_a_key_that_its_module_makes_is_known_as_one(provider: Provider) -> None
         r'^resource "(aws_s3_bucket|google_storage_bucket)" "(\w+)"', text, flags=re.MULTILINE
     )
     beside = {f"store.{kind}.{name}" for kind, name in buckets if name != "this"}
-    assert beside <= provider.side_buckets.keys()
+    assert beside <= provider.side_buckets
 
 
 def test_its_words_are_those_of_the_manifest(provider: Provider) -> None:
