@@ -142,7 +142,7 @@ def _refuse_losing_adopted(work: Work, lost: Iterable[Loss]) -> None:
     """What the manifest calls somebody else's is not deleted, even if this stack once made it."""
     adopted = work.cloud.adopted()
     for loss in lost:
-        if loss.bucket in adopted:
+        if loss.deleted and loss.bucket in adopted:
             raise ProtectedError(
                 f"the manifest says `existing: true` for {adopted[loss.bucket]}, but this stack has made its "
                 f"bucket ({loss.bucket}), and Terraform would now delete it",

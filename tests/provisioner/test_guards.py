@@ -161,6 +161,11 @@ def test_a_bucket_that_another_store_adopts_ends_with_the_one_that_made_it(stack
     work = stack.work(main, second)
     guards.refuse_unknown_destroy(work, losses(work, plan))
 
+    key = {"encryption": {"kms_key": "alias/ml"}}
+    work = stack.work({**main, "protect": False, **key}, second)
+    stack.applied({**main, "protect": False}, second)
+    guards.refuse_data_loss(work, losses(work, _plan("module.store_main.aws_kms_key.this[0]")))
+
     work = stack.work(second)
     with pytest.raises(ProtectedError, match="`existing: true` for second, but this stack has made"):
         guards.refuse_unknown_destroy(work, losses(work, plan))
