@@ -13,7 +13,7 @@ from stacks.artifacts.filters import Filter, any_of, lower_bound, matcher
 from stacks.artifacts.models import ArtifactVersion, Page
 from stacks.artifacts.names import check_name
 from stacks.artifacts.reading import may_be_since, page_of
-from stacks.artifacts.records import ArtifactRecord, Ref, artifact_json, parse_artifact
+from stacks.artifacts.records import ArtifactRecord, Ref, artifact_json, parse_artifact, parse_claim
 from stacks.artifacts.removing import Needed, Uses, remove_unneeded
 from stacks.artifacts.runs import RunHistory
 from stacks.artifacts.writing import create
@@ -161,17 +161,17 @@ class History(RunHistory):
 
         return [ref for some in run_all(numbers, names, workers=self.store.WORKERS) for ref in some]
 
-    def delete_version(self, name: str, version: str | int, *, force: bool = False) -> ArtifactRecord:
+    def delete_version(self, name: str, version: str | int, *, force: bool = False) -> None:
         """Delete one version with its files; its number is not given again.
 
         Raises:
             ArtifactInUseError: a run refers to it, and ``force`` was not asked for.
             ArtifactNotFoundError: there is none.
         """
-        record = self.version(name, version).record
         if force:
-            self.remove(record)
-            return record
+            self._remove_by_force(name, version)
+            return
+        record = self.version(name, version).record
         uses = Uses(self)
         users: list[str] = []
 
@@ -187,7 +187,17 @@ class History(RunHistory):
                 name=name,
                 users=tuple(users),
             )
-        return record
+
+    def _remove_by_force(self, name: str, version: str | int) -> None:
+        """Also one with a damaged record: where its files are, the claim of its number says as well."""
+        try:
+            self.remove(self.version(name, version).record)
+        except DamagedArtifactError:
+            ref = Ref(check_name(name, "an artifact"), self._number(name, version))
+            path = self.at(layout.claim(*ref))
+            claim = parse_claim(self._read(path), path)
+            self._remove(self.at(layout.record(*ref)))
+            self.remove_tree(claim.path)
 
     def remove(self, record: ArtifactRecord) -> None:
         """The record first: nobody finds an artifact whose files are going."""

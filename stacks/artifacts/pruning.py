@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -23,10 +24,12 @@ from stacks.artifacts.records import (
     run_json,
 )
 from stacks.artifacts.removing import Needed, Uses, remove_unneeded
-from stacks.errors import ObjectChangedError, StorePermissionError
+from stacks.errors import DamagedArtifactError, NewerRecordError, ObjectChangedError, StorePermissionError
 from stacks.stores.opening import OpeningStore
 from stacks.stores.parallel import run_all
 from stacks.stores.types import FileStat
+
+logger = logging.getLogger(__name__)
 
 SILENCE = timedelta(days=1)
 """A run that another machine says nothing of for so long has died; a live one writes every minute."""
@@ -56,6 +59,9 @@ def prunable(history: History) -> Prunable:
     An artifact is unused when the run that made it has been deleted and no other run refers to it; one that
     was saved by hand has no run, and stays. Ages are taken by the store's own clock, so that a wrong one here
     makes no run look dead.
+
+    An artifact with a damaged record is told in the log, and stays. A damaged record of a run is an error:
+    nobody knows what that run needs.
     """
     # Artifacts are listed before runs: a run that begins meanwhile is recorded before its first artifact is.
     refs = history.refs()
@@ -70,7 +76,9 @@ def prunable(history: History) -> Prunable:
     needed, runs_there = _needed(runs)
     unused = [
         version.record
-        for version in history.versions_of([ref for ref in refs if ref not in needed], missing=True)
+        for version in history.versions_of(
+            [ref for ref in refs if ref not in needed], missing=True, damaged=True
+        )
         if (by := _run_of(version.record)) is not None and by not in runs_there
     ]
     complete = set(refs) | set(history.refs())
@@ -187,9 +195,13 @@ def _claims(history: History) -> list[tuple[Claim, FileStat]]:
     complete = set(history.refs())
     open_ones = [stat for stat in stats if _ref(stat) not in complete]
     contents = store.read_many([stat.path for stat in open_ones])
-    return [
-        (parse_claim(content, stat.path), stat) for content, stat in zip(contents, open_ones, strict=True)
-    ]
+    found = []
+    for content, stat in zip(contents, open_ones, strict=True):
+        try:
+            found.append((parse_claim(content, stat.path), stat))
+        except (DamagedArtifactError, NewerRecordError) as error:
+            logger.warning("left out: %s", error)  # one that nobody can read does not keep the others
+    return found
 
 
 def _ref(stat: FileStat) -> Ref:

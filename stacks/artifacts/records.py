@@ -159,7 +159,11 @@ def now() -> datetime:
 
 
 def _document(kind: str, data: Mapping[str, Any]) -> bytes:
-    return f"{json.dumps({'schema': SCHEMA, 'kind': kind, **data}, ensure_ascii=False)}\n".encode()
+    content = {"schema": SCHEMA, "kind": kind, **data}
+    try:
+        return f"{json.dumps(content, ensure_ascii=False)}\n".encode()
+    except UnicodeEncodeError:  # half a character, as in a file's name that is no UTF-8: JSON can escape it
+        return f"{json.dumps(content)}\n".encode()
 
 
 def _time(value: datetime | None) -> str | None:
@@ -300,12 +304,12 @@ def _artifact(data: Mapping[str, Any]) -> ArtifactRecord:
         id=data["id"],
         name=data["name"],
         version=int(data["version"]),
-        path=_relative(data["path"]),
+        path=relative(data["path"]),
         created=_parsed_time(data["created"]) or datetime.min.replace(tzinfo=UTC),
         materializer=data["materializer"],
         type=data["type"],
         files={
-            _relative(name): FileDigest(int(size), str(sha)) for name, (size, sha) in data["files"].items()
+            relative(name): FileDigest(int(size), str(sha)) for name, (size, sha) in data["files"].items()
         },
         producer=by and Producer(by["pipeline"], by["run"], by["step"], by["output"]),
         tags=tuple(data["tags"]),
@@ -345,12 +349,13 @@ def _step(data: Mapping[str, Any]) -> StepRecord:
 
 def _claim(data: Mapping[str, Any]) -> Claim:
     names = ("id", "name", "version", "pipeline", "run", "process")
-    return Claim(path=_relative(data["path"]), **{name: data[name] for name in names})
+    return Claim(path=relative(data["path"]), **{name: data[name] for name in names})
 
 
-def _relative(path: str) -> str:
-    """A path that stays below: a record that leads elsewhere is none of ours."""
-    if any(part in {"", ".", ".."} for part in path.split("/")) or "\\" in path or "\x00" in path:
+def relative(path: str) -> str:
+    """A path that stays below its folder, also where a backslash separates; raises ValueError for others."""
+    parts = path.split("/")
+    if "" in parts or {".", ".."} & {*parts, *path.replace("\\", "/").split("/")} or "\x00" in path:
         raise ValueError(f"the path {path!r} leads out of its folder")
     return path
 

@@ -7,12 +7,12 @@ import json
 import logging
 import uuid
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stacks.artifacts import layout
 from stacks.artifacts.machine import this_process
-from stacks.artifacts.records import ArtifactRecord, Claim, Producer, artifact_json, claim_json, now
+from stacks.artifacts.records import ArtifactRecord, Claim, Producer, artifact_json, claim_json, now, relative
 from stacks.errors import MaterializerError, StorePermissionError
 from stacks.forks import ProcessLock
 from stacks.materializers import ArtifactFiles, BaseMaterializer, Declined, FileDigest
@@ -189,11 +189,24 @@ def _save(
                 hint="write below self.uri, with self.artifact_store.open(…)",
                 name=kind.__qualname__,
             )
+        _check(digests, kind)
         return kind, digests, materializer.extract_metadata(value)
     raise MaterializerError(
         f"no materializer takes a {type(value).__qualname__} ({'; '.join(reasons)})",
         hint="write one: a subclass of stacks.BaseMaterializer with the class in ASSOCIATED_TYPES",
     )
+
+
+def _check(names: Iterable[str], kind: type[BaseMaterializer]) -> None:
+    try:
+        for name in names:
+            relative(name)
+    except ValueError as error:
+        raise MaterializerError(
+            f"what {kind.__qualname__} wrote could not be read: {error}",
+            hint="let it write below self.uri, without dots and backslashes that lead elsewhere",
+            name=kind.__qualname__,
+        ) from None
 
 
 def _metadata(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:

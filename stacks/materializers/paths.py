@@ -39,8 +39,11 @@ class PathMaterializer(BaseMaterializer):
                 hint="return the path of a file or directory that still exists when the step has ended",
             )
         name = top.resolve().name
-        about = {"kind": "directory" if top.is_dir() else "file", "name": name, "folders": folders}
-        about["files"] = sorted(files)
+        about: dict[str, Any] = {"kind": "directory" if top.is_dir() else "file", "name": name}
+        about.update(folders=folders, files=sorted(files))
+        self._numbers = {one: number for number, one in enumerate(filter(_is_odd, about["files"]))}
+        if self._numbers:
+            about["numbers"] = self._numbers
         self.artifact_store.write_bytes(f"{self.uri}/path.json", json.dumps(about).encode())
         workers = self.artifact_store.store.WORKERS
         run_all(self._up, sorted(files.items()), workers=workers)
@@ -50,10 +53,13 @@ class PathMaterializer(BaseMaterializer):
             shutil.copyfileobj(source, target, _BLOCK)
 
     def _place(self, relative: str) -> str:
+        if relative in self._numbers:
+            return f"{self.uri}/numbered/{int(self._numbers[relative])}"
         return f"{self.uri}/content/{relative}" if relative else f"{self.uri}/content/file"
 
     def load(self, data_type: type[Any]) -> Any:  # noqa: ARG002 - there is one type
         about = json.loads(self.artifact_store.read_bytes(f"{self.uri}/path.json"))
+        self._numbers = about.get("numbers", {})
         top = _scratch() / _inside(about["name"] or "root")
         if about["kind"] == "file":
             self.artifact_store.download(self._place(""), top)
@@ -96,10 +102,17 @@ def _fail(error: OSError) -> None:
     raise error
 
 
+def _is_odd(name: str) -> bool:
+    """Whether not every store takes this name as it is: there its file has a number instead."""
+    return "\\" in name or not name.isprintable()
+
+
 def _inside(name: Any) -> str:
     """A name that leads nowhere but down: records are data, and may come from anybody who can write them."""
     path = PurePosixPath(name) if isinstance(name, str) else PurePosixPath("..")
-    if not path.parts or path.is_absolute() or ".." in path.parts or "\x00" in str(name) or "\\" in str(name):
+    parts = {*path.parts, *str(name).replace("\\", "/").split("/")}
+    leads_on = "\\" in str(name) and os.name == "nt"
+    if not path.parts or path.is_absolute() or ".." in parts or "\x00" in str(name) or leads_on:
         raise DamagedArtifactError(
             f"the record names a file {name!r}, which would lie outside of its folder",
             hint="do not use this artifact; find out who wrote it",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args, get_origin
 
 from stacks.artifacts.names import check_name
-from stacks.errors import PipelineError
+from stacks.errors import InvalidNameError, PipelineError
 
 DEFAULT = "output"
 
@@ -37,8 +37,16 @@ class Output:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def artifact(self, pipeline: str, step: str) -> str:
-        """The name of its artifact."""
-        return self.name if self.named else f"{pipeline}::{step}::{self.name}"
+        """The name of its artifact; raises InvalidNameError if it would be too long."""
+        if self.named:
+            return self.name
+        try:
+            return check_name(f"{pipeline}::{step}::{self.name}", "an artifact")
+        except InvalidNameError as error:
+            raise InvalidNameError(
+                f"an output of the step {step} in the pipeline {pipeline}: {error.message}",
+                hint='shorten their names, or name the output: -> Annotated[TYPE, "name"]',
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,8 +78,11 @@ class Graph:
 
         Raises:
             PipelineError: an argument that is neither plain nor an output, a name that is taken.
+            InvalidNameError: the artifact of an output would have too long a name.
         """
         chosen = self._name(step, name)
+        for output in step.outputs.each:
+            output.artifact(self.pipeline, chosen)  # told before anything runs
         parameters: dict[str, Any] = {}
         inputs: dict[str, Source] = {}
         for parameter, value in arguments.items():

@@ -26,7 +26,7 @@ from stacks.artifacts.records import (
     now,
 )
 from stacks.artifacts.writing import save_version
-from stacks.errors import DamagedArtifactError, PipelineError, RunExistsError, StacksError
+from stacks.errors import DamagedArtifactError, PipelineError, RunExistsError
 from stacks.pipelines.cache import cache_key, cached_outputs, remember
 from stacks.pipelines.context import StepContext, running
 from stacks.pipelines.declared import Output
@@ -63,7 +63,7 @@ def run_pipeline(
         _tell(options.on_failure, error)
         try:
             journal.end()
-        except (StacksError, OSError) as more:
+        except Exception as more:  # noqa: BLE001 - the failure that led here is the one to be heard
             logger.warning("that the run %s has failed is not recorded: %s", record.name, more)
         raise
     record.status, record.ended = COMPLETED, now()
@@ -329,4 +329,9 @@ def _tell(hook: Callable[[BaseException], Any] | None, error: BaseException) -> 
 
 
 def _failure(error: BaseException) -> Failure:
-    return Failure(type(error).__qualname__, str(error)[:_MESSAGE])
+    try:
+        text = str(error)
+    except Exception as more:  # noqa: BLE001 - an error of the user's own may raise anything here
+        text = f"what it says cannot be told: {type(more).__qualname__}: {more}"
+    # Half characters, as of a file's name that is no UTF-8, as every terminal can show them.
+    return Failure(type(error).__qualname__, text[:_MESSAGE].encode(errors="backslashreplace").decode())
