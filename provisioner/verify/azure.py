@@ -21,7 +21,14 @@ from provisioner.verify import azure_names
 from provisioner.verify.azure_applications import TYPES, LostApplications
 from provisioner.verify.azure_directory import Directory
 from provisioner.verify.azure_secrets import ClientSecrets
-from provisioner.verify.azure_services import Rest, credential, management_url, moment, translated
+from provisioner.verify.azure_services import (
+    Rest,
+    credential,
+    management_url,
+    moment,
+    own_object_id,
+    translated,
+)
 from provisioner.verify.base import Contents, Minted, Orphans, Places
 
 _EXAMPLES = 3
@@ -113,7 +120,10 @@ class Azure:
         return found[0]
 
     def machine_variables(self) -> dict[str, Any]:
-        """The addresses of adopted accounts outside of the public cloud: Terraform has no way to ask."""
+        """Who applies, where that one is to be trusted; where adopted accounts are outside the public cloud.
+
+        The latter is what Terraform has no way to ask.
+        """
         accounts = {
             store.name: self._account_of(store.storage_account or "")
             for store in self._manifest.artifact_stores
@@ -121,7 +131,11 @@ class Azure:
         }
         found = {name: _address(account) for name, account in accounts.items() if account is not None}
         other = {name: url for name, url in found.items() if not url.endswith(_PUBLIC)}
-        return {"blob_endpoints": other} if other else {}
+        variables: dict[str, Any] = {"blob_endpoints": other} if other else {}
+        provider = PROVIDERS["azure"]
+        if any(map(provider.trusts_applier, provider.identities(self._manifest))):
+            variables["applying_principal"] = own_object_id(self._credential)
+        return variables
 
     def identifiers(self, account: str | None) -> dict[str, str]:  # noqa: ARG002  # it is the manifest's
         """Resource ids of all that is made: the provider refuses to create what is there already.

@@ -6,6 +6,8 @@ AZURE_AUTHORITY_HOST for Entra ID, PROVISION_AZURE_MANAGEMENT_URL and PROVISION_
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -80,6 +82,24 @@ def credential() -> Any:
     if tenant and client and file:
         return WorkloadIdentityCredential(tenant_id=tenant, client_id=client, token_file_path=file, **options)
     return DefaultAzureCredential(**options)
+
+
+def own_object_id(identity: Any) -> str:
+    """The id in Entra ID of who the credentials are, as its tokens say it.
+
+    Raises :class:`CredentialsError` for those that do not.
+    """
+    with translated("asking who we are"):
+        token = identity.get_token(f"{management_url()}/.default").token
+    try:
+        # Only its reader may judge the signature; it has just come from who signs.
+        claims = token.split(".")[1]
+        return str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["oid"])
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise CredentialsError(
+            "the credentials in use do not say whose they are, so nobody could be trusted by default",
+            hint="name trusted_principals in the manifest's connectors: az ad signed-in-user show --query id",
+        ) from error
 
 
 def _authority() -> dict[str, Any]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from azure_management import SUBSCRIPTION, Subscription
+from azure_management import APPLIER, SUBSCRIPTION, Subscription
 from azure_stack import apply, asked, manifest
 from microsoft_services import ACCOUNT, CLIENT, TENANT, Azurite, Entra
 from small_server import Answer, Asked, serving
 
 from provisioner.errors import CredentialsError, UpstreamError
+from provisioner.verify.azure_services import own_object_id
 
 # --- who we are -------------------------------------------------------------------------------------------
 
@@ -33,6 +35,30 @@ def test_wrong_credentials_are_told_as_what_they_are(
     with pytest.raises(CredentialsError, match="Invalid client secret") as refused:
         asked(manifest()).account()
     assert "az login" in (refused.value.hint or "")
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """An identity whose tokens say nothing."""
+
+    token: str
+
+    def get_token(self, _scope: str) -> Opaque:
+        """The token."""
+        return self
+
+
+def test_whoever_applies_is_asked_for_only_where_that_one_is_trusted(azure: Subscription) -> None:
+    assert asked(manifest()).machine_variables() == {"applying_principal": APPLIER}
+    assert asked(manifest({"trusted_principals": [APPLIER]})).machine_variables() == {}
+    assert asked(manifest({"auth_method": "managed-identity"})).machine_variables() == {}
+
+
+@pytest.mark.parametrize("token", ["opaque", "a.b.c", "e30.e30.x", "e30.W10.x"])
+def test_a_token_that_does_not_say_whose_it_is_trusts_nobody(token: str) -> None:
+    with pytest.raises(CredentialsError, match="do not say whose they are") as refused:
+        own_object_id(Opaque(token))
+    assert "name trusted_principals" in (refused.value.hint or "")
 
 
 @pytest.mark.parametrize("proof", ["ARM_CLIENT_SECRET", "ARM_OIDC_TOKEN", "ARM_OIDC_TOKEN_FILE_PATH"])
