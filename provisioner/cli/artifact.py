@@ -111,7 +111,7 @@ def describe(name: str, version: str | None, store: str | None, form: str) -> in
 @click.command()
 @click.argument("name")
 @click.option("--version", required=True, metavar="VERSION", help="Which one.")
-@click.option("--force", is_flag=True, help="Also when a run refers to it.")
+@click.option("--force", is_flag=True, help="Also when a run refers to it, or its record is damaged.")
 @yes_option
 @store_option
 @form_option
@@ -120,13 +120,20 @@ def delete(name: str, version: str, force: bool, yes: bool, store: str | None, f
 
     Its number is not given to another one.
     """
+    from stacks.errors import DamagedArtifactError
+
     history = history_of(store)
-    found = history.version(name, version)
-    if not yes and not ask(f"Delete version {found.version} of {name} in {found.uri}? There is no way back."):
+    try:
+        found = history.version(name, version)
+        version, what = found.version, f"version {found.version} of {name} in {found.uri}"
+    except DamagedArtifactError:
+        if not force:
+            raise
+        what = f"version {version} of {name}, whose record is damaged"
+    if not yes and not ask(f"Delete {what}? There is no way back."):
         raise InputError("not deleted: you said no")
     history.delete_version(name, version, force=force)
-    data = {"deleted": name, "version": found.version}
-    return answer(form, data, f"Deleted version {found.version} of {name}.")
+    return answer(form, {"deleted": name, "version": version}, f"Deleted version {version} of {name}.")
 
 
 @click.command()

@@ -159,6 +159,17 @@ def test_a_version_in_use_is_deleted_only_by_force(team: CommandLine) -> None:
     assert "no artifact my_model" in team("artifact version describe my_model", expect=3).said
 
 
+def test_a_damaged_version_is_deleted_only_by_force(team: CommandLine) -> None:
+    save_artifact(1, "n")
+    record = team.folder / "store" / layout.record("n", 1)
+    record.write_text(record.read_text()[:40])
+
+    refused = team("artifact version delete n --version 1 -y", expect=6)
+    assert "is no record" in refused.said
+    assert team("artifact version delete n --version 1 --force -y").out == "Deleted version 1 of n.\n"
+    assert not list((team.folder / "store" / "saved").rglob("*.json"))
+
+
 def test_pruning_says_what_goes_asks_and_removes(team: CommandLine) -> None:
     training_pipeline.with_options(run_name="first")()
     save_artifact(1, "kept")
