@@ -38,7 +38,7 @@ def code_of(function: Callable[..., Any]) -> list[Any]:
 
 
 def identity_of(value: Any) -> Any:
-    """What makes a value the same as another, as JSON: itself, a function's code, the name of a class.
+    """What makes a value the same as another, as JSON: itself, a function's code, or a name of its own.
 
     Raises:
         Unknowable: it is none of these.
@@ -69,6 +69,8 @@ class _Reader:
             if "<locals>" in value.__qualname__:
                 raise Unknowable(f"many classes may be called {value.__qualname__}")
             return {"$class": f"{value.__module__}:{value.__qualname__}"}
+        if isinstance(value, types.BuiltinFunctionType) and isinstance(value.__self__, types.ModuleType):
+            return {"$builtin": f"{value.__self__.__name__}:{value.__name__}"}
         inner = value.function if isinstance(value, Decorated) else value
         if isinstance(inner, types.FunctionType | types.MethodType):
             return {"$function": self.code(inner), "defaults": self._defaults(inner)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import subprocess
 import sys
 import types
@@ -139,6 +140,9 @@ def test_a_function_as_a_default_counts_with_its_code(workshop: Workshop) -> Non
     assert run(made(lambda number: number + 2), 3) == ("completed", 5)
     assert run(made(lambda number: number + 1), 3) == ("cached", 4)
     assert [run(made(int), 3), run(made(int), 3)] == [("completed", 3), ("cached", 3)]
+    assert [run(made(math.ceil), 2.5), run(made(math.floor), 2.5)] == [("completed", 3), ("completed", 2)]
+    assert run(made(math.ceil), 2.5) == ("cached", 3)
+    assert [run(made([7, 8].index), 8), run(made([8].index), 8)] == [("completed", 1), ("completed", 0)]
 
 
 def test_the_order_of_a_mapping_counts(workshop: Workshop) -> None:
