@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import random
 import re
+import stat
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -61,15 +63,26 @@ class LocalPlace:
 
     def read(self) -> bytes | None:
         """See Place; raises StateError."""
+        self._refuse_folder()
         return read_private(self._path)
 
     def update(self, change: Replace) -> None:
         """See Place; raises StateError and, when another writer does not let go in time, StateLockedError."""
+        self._refuse_folder()
         make_private_folder(self._path.parent)
         with locked(self._path, self._timeout):
             content = change(self.read())
             if content is not None:
                 write_private(self._path, content, keep_previous=True)
+
+    def _refuse_folder(self) -> None:
+        with suppress(OSError):  # what is not there, or may not be looked at, is told where it is opened
+            if stat.S_ISDIR(self._path.lstat().st_mode):
+                raise StateError(
+                    f"{self._path} is a folder, and a state file is a file",
+                    hint=f"name the file in it, such as {self._path / 'state.json'}",
+                    location=self.location,
+                )
 
 
 class RemotePlace:

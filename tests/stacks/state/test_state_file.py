@@ -116,6 +116,20 @@ def test_a_folder_that_may_not_be_looked_into_is_not_passed_over(
         StateFile.locate(tmp_path, environ={"XDG_CONFIG_HOME": str(tmp_path / "config")})
 
 
+@pytest.mark.parametrize("named", [".", "{0}", "file://{0}"])
+def test_a_folder_is_no_state_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    folder = tmp_path / "above" / "here"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    file = StateFile.locate(environ={"STACKS_STATE": named.format(folder)})
+
+    for attempt in (file.read, file.create, lambda: file.update(add_store("main"))):
+        with pytest.raises(StateError, match="is a folder, and a state file is a file") as refused:
+            attempt()
+        assert refused.value.hint == f"name the file in it, such as {folder / 'state.json'}"
+    assert list(folder.parent.iterdir()) == [folder], "nothing is left beside it"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
 def test_a_file_that_somebody_else_slipped_in_is_not_believed(tmp_path: Path) -> None:
     planted = tmp_path / ".stacks" / "state.json"
