@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from stacks.assembly import flavor_class
 from stacks.connectors import check_covers, create_connector
-from stacks.errors import ConnectorError, InvalidValueError
+from stacks.errors import ConnectorError, InvalidValueError, PathError, StoreConfigError
 from stacks.registration.base import KEPT, STORE, Kept, RegistrationBase, merged, refuse_managed, refuse_taken
 from stacks.state import ArtifactStoreRecord, FlavorRecord, State
-from stacks.stores.registry import Flavor, canonical, flavors, load_class
+from stacks.stores.base import BaseArtifactStore
+from stacks.stores.paths import split_scheme
+from stacks.stores.registry import Flavor, canonical, flavors, load_class, store_class
 
 logger = logging.getLogger(__name__)
 KIND = STORE
@@ -196,10 +199,36 @@ class StoreRegistration(RegistrationBase):
         cls = flavor_class(state, record.flavor)
         path = str(Path(record.path).expanduser()) if record.path.startswith("~") else record.path
         asks = connector is not None or secret is not None
-        made = cls(path, name=record.name, credentials=_never_asked if asks else None, **record.config)
+        try:
+            made = cls(path, name=record.name, credentials=_never_asked if asks else None, **record.config)
+        except (PathError, StoreConfigError) as error:
+            better = _of_another_flavor(path, cls, state)
+            if better is None:
+                raise
+            raise better from error
         if connector is not None:
             check_covers(connector, cls.SUPPORTED_SCHEMES, made.path)
         return replace(record, path=made.path)
+
+
+def _of_another_flavor(path: str, cls: type[BaseArtifactStore], state: State) -> StoreConfigError | None:
+    """The error for a URL that stores of another flavor are at; None for any other path."""
+    scheme, _ = split_scheme(path)
+    custom = {name: record.source for name, record in state.flavors.items()}
+    if scheme and scheme not in cls.SUPPORTED_SCHEMES:
+        for known in flavors(custom):
+            with suppress(StoreConfigError):  # what somebody installed may not even load
+                if scheme in store_class(known.name, custom).SUPPORTED_SCHEMES:
+                    begin = " or ".join(sorted(cls.SUPPORTED_SCHEMES))
+                    local = "" in cls.SUPPORTED_SCHEMES
+                    wrong = "is not local" if local else f"does not begin with {begin}"
+                    return StoreConfigError(
+                        f"the path {path!r} {wrong}",
+                        hint=f"stores at {scheme} are of the flavor {known.name}: register one with "
+                        f"-f {known.name}",
+                        path=path,
+                    )
+    return None
 
 
 def _never_asked() -> NoReturn:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from stacks import Client
 from stacks.errors import (
     ComponentError,
@@ -93,6 +94,25 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(client: Client, home: Path
         client.register_artifact_store("x", "local", authentication_secret="s")
     assert not (home / "state.json").exists()
     assert client.list_secrets() == []
+
+
+@pytest.mark.parametrize(
+    ("flavor", "path", "wrong", "other"),
+    [
+        ("local", "s3://bucket", "is not local", "s3"),
+        ("s3", "gs://bucket", "does not begin with s3://", "gcp"),
+        ("azure", "file:///tmp/x", "does not begin with abfs:// or az://", "local"),
+    ],
+)
+def test_a_path_of_another_flavor_is_told_its_own(
+    client: Client, flavor: str, path: str, wrong: str, other: str
+) -> None:
+    with pytest.raises(StoreConfigError) as refused:
+        client.register_artifact_store("s", flavor, path)
+
+    assert refused.value.message == f"the path {path!r} {wrong}"
+    assert refused.value.hint is not None
+    assert refused.value.hint.endswith(f"are of the flavor {other}: register one with -f {other}")
 
 
 def test_a_store_with_a_secret(client: Client, caplog: pytest.LogCaptureFixture) -> None:
