@@ -25,8 +25,10 @@
     │   └── StateLockedError            another writer holds it
     ├── SecretError                     the secret store
     │   ├── SecretNotFoundError         no such secret, or no such key in it             (LookupError)
+    │   ├── SecretReadOnlyError         it comes from where nothing can be changed
     │   └── SecretLockedError           the key does not open it, or there is no key
     ├── ConnectorError                  a service connector cannot be built or used
+    │   ├── ConnectorConfigError        a field is missing, or does not hold             (ValueError)
     │   └── ConnectorScopeError         it does not cover the resource that was asked for
     ├── ComponentError                  a registered component
     │   ├── UnknownComponentError       no component of that name                        (LookupError)
@@ -215,12 +217,20 @@ class SecretNotFoundError(SecretError, LookupError):
     """No secret of that name, or no such key in it."""
 
 
+class SecretReadOnlyError(SecretError):
+    """The secret comes from where nothing can be changed, such as the environment of the program."""
+
+
 class SecretLockedError(SecretError):
     """The secret store cannot be opened: there is no key, or it is the key of another store."""
 
 
 class ConnectorError(StacksError):
     """A service connector cannot be built from its configuration, or cannot grant credentials."""
+
+
+class ConnectorConfigError(ConnectorError, ValueError):
+    """A field of the connector is missing that this needs, or its value does not hold."""
 
 
 class ConnectorScopeError(ConnectorError):

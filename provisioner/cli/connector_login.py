@@ -110,8 +110,13 @@ def _gcp(_client: Client, record: ConnectorRecord, profile: str) -> tuple[Path, 
 
 def _azure(client: Client, record: ConnectorRecord, _profile: str) -> tuple[Path, str]:
     account = client.get_connector(record.name).store_settings().get("account_name")
-    if record.auth_method != "implicit" or account is None:
+    if record.auth_method != "implicit":
         raise _needs_command(record, "az storage blob list --container-name CONTAINER")
+    if account is None:
+        raise InputError(
+            f"service connector {record.name!r} does not say which storage account it is for",
+            hint=f"provision service-connector update {record.name} --account_name=NAME",
+        )
     path = write_az_defaults({"account": account, "auth_mode": "login"})
     return path, (
         f"Wrote the account {account} to {path}. Use it: az storage blob list --container-name CONTAINER "

@@ -107,6 +107,7 @@ def _code_of_runtime_error(error: Exception) -> int | None:
         (errors.CredentialsError, 4),
         (errors.SecretLockedError, 4),
         (errors.SecretNotFoundError, 3),
+        (errors.SecretReadOnlyError, 3),
         (errors.ComponentInUseError, 6),
         (errors.ComponentError, 3),
         (errors.StateError, 6),
@@ -119,6 +120,7 @@ def _code_of_runtime_error(error: Exception) -> int | None:
         (errors.InvalidValueError, 3),
         (errors.MissingExtraError, 3),
         (errors.ConnectorScopeError, 3),
+        (errors.ConnectorConfigError, 3),
         (errors.StacksError, 5),
     )
     return next((code for kind, code in table if isinstance(error, kind)), None)

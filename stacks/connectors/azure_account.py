@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from stacks.connectors.inputs import is_loopback, secret_text, trusted_url
 from stacks.connectors.resources import Resource, clean_prefix
-from stacks.errors import ConnectorError, CredentialsWrongError, InvalidValueError
+from stacks.errors import ConnectorConfigError, CredentialsWrongError, InvalidValueError
 
 SCHEME = "az://"
 _SCHEMES = re.compile(r"(az|abfs|abfss|wasbs)://")
@@ -64,9 +64,12 @@ def parse(resource_id: str) -> Resource:
 
 
 def checked(name: object, url: object, connector: str) -> Account:
-    """The account of that name, at its own URL or at ``url``; raises ConnectorError, InvalidValueError."""
+    """The account of that name, at its own URL or at ``url``.
+
+    Raises ConnectorConfigError, InvalidValueError.
+    """
     if not name:
-        raise ConnectorError(
+        raise ConnectorConfigError(
             f"service connector {connector!r} does not say which storage account it is for",
             hint=f"provision service-connector update {connector} --account_name=NAME",
         )

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from stacks.credentials import Credentials
-from stacks.errors import ConnectorError, CredentialsExpiredError, InvalidValueError
+from stacks.errors import ConnectorConfigError, CredentialsExpiredError, InvalidValueError
 from stacks.secrets.base import SecretReader, resolve
 from stacks.state.records import ConnectorRecord
 
@@ -172,7 +172,7 @@ def _moment(value: object, connector: str) -> datetime | None:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise ConnectorError(
+        raise ConnectorConfigError(
             f"service connector {connector!r}: expires_at is not a time with a time zone",
             hint="write it as 2026-11-20T10:00:00+00:00",
         )
@@ -180,14 +180,14 @@ def _moment(value: object, connector: str) -> datetime | None:
 
 
 def whole_number(config: Mapping[str, Any], name: str, default: int, lowest: int, highest: int) -> int:
-    """The field ``name`` as a whole number within its limits; raises ConnectorError."""
+    """The field ``name`` as a whole number within its limits; raises ConnectorConfigError."""
     value = config.get(name, default)
     try:
         number = int(str(value))
     except ValueError:
         number = lowest - 1
     if not lowest <= number <= highest:
-        raise ConnectorError(
+        raise ConnectorConfigError(
             f"{name} is {value!r}, and must be a whole number from {lowest} to {highest}",
             hint=f"give --{name}={default}, for example",
         )

@@ -17,7 +17,7 @@ from stacks.connectors.gcp_errors import from_storage, sdk_installed, translated
 from stacks.connectors.inputs import secret_text, trusted_url, truth
 from stacks.connectors.resources import Resource, narrowest
 from stacks.credentials import GcpToken
-from stacks.errors import ConnectorError, ConnectorScopeError
+from stacks.errors import ConnectorConfigError, ConnectorError, ConnectorScopeError
 from stacks.secrets.base import SecretReader
 from stacks.state.records import ConnectorRecord
 
@@ -155,7 +155,7 @@ class GcpConnector(Connector):
             return [str(self._granted)]
         project = self._config.get("project_id")
         if not project:
-            raise ConnectorError(
+            raise ConnectorConfigError(
                 f"service connector {self.record.name!r} names no project, and buckets are listed by project",
                 hint=f"provision service-connector update {self.record.name} --project_id=PROJECT, or name a "
                 "resource: --resource-id gs://BUCKET",

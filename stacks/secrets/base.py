@@ -44,6 +44,14 @@ class SecretReader(Protocol):
         ...
 
 
+class ReadOnlySecrets(SecretReader, Protocol):
+    """Secrets that are changed elsewhere."""
+
+    def place_of(self, name: str) -> str:
+        """Where the secret of that name comes from, in words."""
+        ...
+
+
 class SecretStore(SecretReader, Protocol):
     """Secrets that can be changed, too; ``delete`` and ``rename`` raise SecretNotFoundError."""
 

@@ -35,7 +35,7 @@ class EnvironmentSecretStore:
 
     def get(self, name: str) -> Secret:
         """The secret of that name; raises SecretNotFoundError."""
-        prefix = f"{PREFIX}{re.sub('[-.]', '_', name).upper()}__"
+        prefix = _prefix(name)
         values = {
             variable.removeprefix(prefix).lower(): value
             for variable, value in self._environ.items()
@@ -44,3 +44,11 @@ class EnvironmentSecretStore:
         if not values:
             raise no_secret(name, self.names())
         return Secret(name, values)
+
+    def place_of(self, name: str) -> str:
+        """The variables that hold it, whatever their keys."""
+        return f"the environment variables {_prefix(name)}…"
+
+
+def _prefix(name: str) -> str:
+    return f"{PREFIX}{re.sub('[-.]', '_', name).upper()}__"

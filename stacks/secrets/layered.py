@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from stacks.errors import SecretError, SecretNotFoundError
-from stacks.secrets.base import Secret, SecretReader, SecretStore, no_secret
+from stacks.errors import SecretNotFoundError, SecretReadOnlyError
+from stacks.secrets.base import ReadOnlySecrets, Secret, SecretReader, SecretStore, no_secret
 
 
 class LayeredSecretStore:
-    """Reads from the first of ``readers`` that has a secret, then from ``store``, where it also writes."""
+    """Reads from the first of those ``above`` that has a secret, else from ``store``, and writes there."""
 
-    def __init__(self, readers: Sequence[SecretReader], store: SecretStore) -> None:
-        self._readers = (*readers, store)
+    def __init__(self, above: Sequence[ReadOnlySecrets], store: SecretStore) -> None:
+        self._above = tuple(above)
+        self._readers: tuple[SecretReader, ...] = (*above, store)
         self._store = store
 
     def __repr__(self) -> str:
@@ -49,12 +50,12 @@ class LayeredSecretStore:
 
     def _refuse_read_only(self, name: str) -> None:
         # A change would go to the store below, and the reader above would hide it.
-        for reader in self._readers[:-1]:
+        for reader in self._above:
             try:
                 reader.get(name)
             except SecretNotFoundError:
                 continue
-            raise SecretError(
-                f"secret {name!r} comes from {reader!r}, which cannot be changed here",
+            raise SecretReadOnlyError(
+                f"secret {name!r} comes from {reader.place_of(name)}, which cannot be changed here",
                 hint="change it where the program is started, or use another name",
             )

@@ -70,6 +70,9 @@ def test_an_error_is_a_sentence_a_next_step_and_its_code(
     [
         (stacks.errors.CredentialsExpiredError("x"), 4),
         (stacks.errors.SecretLockedError("x"), 4),
+        (stacks.errors.SecretReadOnlyError("x"), 3),
+        (stacks.errors.ConnectorConfigError("x"), 3),
+        (stacks.errors.ConnectorError("x"), 5),
         (stacks.errors.UnknownComponentError("x"), 3),
         (stacks.errors.ComponentExistsError("x"), 3),
         (stacks.errors.ComponentInUseError("x"), 6),

@@ -62,6 +62,27 @@ def test_az_uses_its_own_login_on_the_connector_s_account(provision: CommandLine
     assert "has account = acmestore for az storage already" in refused
 
 
+def test_az_is_told_of_an_account_once_the_connector_names_it(provision: CommandLine) -> None:
+    provision("service-connector register a -t azure --auth-method implicit")
+    provision.environment(AZURE_CONFIG_DIR=str(provision.folder / "az"))
+
+    refused = provision("service-connector login a", expect=3).err
+
+    assert "service connector 'a' does not say which storage account it is for" in refused
+    command = refused.partition("next: provision ")[2].strip()
+    provision(command.replace("NAME", "acmestore"))
+    assert "Wrote the account acmestore" in provision("service-connector login a").out
+
+
+def test_a_field_that_is_missing_is_an_error_of_the_line(provision: CommandLine) -> None:
+    """Nobody is asked: what the connector says decides it."""
+    provision("service-connector register a -t azure --auth-method implicit")
+    provision("service-connector register g -t gcp --auth-method oauth2-token --token=ya29.x")
+
+    assert "update a --account_name=NAME" in provision("service-connector verify a", expect=3).err
+    assert "update g --project_id=PROJECT" in provision("service-connector verify g", expect=3).err
+
+
 def test_a_key_is_written_nowhere_but_a_command_gets_a_token(provision: CommandLine) -> None:
     with running_google() as google:
         google.objects = {"data": {}}

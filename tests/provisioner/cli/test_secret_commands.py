@@ -31,6 +31,15 @@ def test_the_life_of_a_secret(provision: CommandLine) -> None:
     assert provision("secret list").out == "There is no secret.\n"
 
 
+def test_a_secret_of_the_environment_is_not_changed_here(provision: CommandLine) -> None:
+    provision.environment(STACKS_SECRET__S3__TOKEN=CANARY)
+
+    for line in ("create s3 --token=x", "update s3 --token=x", "delete s3 -y"):
+        done = provision(f"secret {line}", expect=3)
+        assert "error: secret 's3' comes from the environment variables STACKS_SECRET__S3__…" in done.err
+        assert CANARY not in done.said
+
+
 def test_a_value_comes_from_a_file_or_standard_input_without_a_warning(provision: CommandLine) -> None:
     (provision.folder / "key").write_text(f"{CANARY}\n")
 

@@ -18,6 +18,7 @@ from stacks.connectors import check_covers, connector_type, create_connector
 from stacks.connectors.gcp_boundary import ROLES, boundary, parse
 from stacks.credentials import GcpToken
 from stacks.errors import (
+    ConnectorConfigError,
     ConnectorError,
     ConnectorScopeError,
     CredentialsExpiredError,
@@ -186,7 +187,7 @@ def test_resources_are_listed_page_by_page_with_a_project(google: Google, tmp_pa
     mine = gcp_connector(google, "service-account", tmp_path, project_id="project")
     assert mine.list_resources() == ["gs://data", "gs://database"]
     assert mine.verify() == ["gs://data", "gs://database"]
-    with pytest.raises(ConnectorError, match="names no project") as caught:
+    with pytest.raises(ConnectorConfigError, match="names no project") as caught:
         gcp_connector(google, "service-account", tmp_path).list_resources()
     assert "--project_id=" in (caught.value.hint or "")
 

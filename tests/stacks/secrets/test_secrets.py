@@ -22,6 +22,7 @@ from stacks.errors import (
     SecretError,
     SecretLockedError,
     SecretNotFoundError,
+    SecretReadOnlyError,
 )
 from stacks.secrets import (
     EncryptedFileSecretStore,
@@ -263,9 +264,13 @@ def test_the_environment_comes_before_the_file_and_is_not_written_to(home: Path)
     assert both.names() == ["mine", "other"]
     assert both.get("mine")["token"] == "from-env"
     assert both.get("other")["token"] == "from-file"
-    with pytest.raises(SecretError, match="cannot be changed here"):
+    with pytest.raises(SecretReadOnlyError) as refused:
         both.put("mine", {"token": "x"}, replacing=True)
-    with pytest.raises(SecretError, match="cannot be changed here"):
+    assert refused.value.message == (
+        "secret 'mine' comes from the environment variables STACKS_SECRET__MINE__…, "
+        "which cannot be changed here"
+    )
+    with pytest.raises(SecretReadOnlyError, match="cannot be changed here"):
         both.rename("other", "mine")
     with pytest.raises(SecretNotFoundError):
         both.get("gone")
