@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from provisioner.cli.components import answer, details, form_option, importable_from_here, make_client, table
+from provisioner.cli.options import yes_option
 from provisioner.errors import InputError
 
 
@@ -74,8 +75,9 @@ def describe(name: str, form: str) -> int:
 
 @flavor.command()
 @click.argument("name")
+@yes_option
 @form_option
-def delete(name: str, form: str) -> int:
+def delete(name: str, yes: bool, form: str) -> int:  # noqa: ARG001 - taken for scripts that say it everywhere
     """Forget a flavor that was registered; refused while a store is of it."""
     make_client().delete_flavor(name)
     return answer(form, {"deleted": name}, f"Deleted the flavor {name}.")

@@ -55,6 +55,15 @@ def test_the_page_has_the_command_and_its_options(path: tuple[str, ...], command
             ), names
 
 
+def test_every_delete_can_be_told_to_ask_nothing() -> None:
+    """The page says so: a script may say `-y` to each of them, be there a question or none."""
+    deletes = {path: command for path, command in ALL if path[-1] == "delete"}
+
+    assert len(deletes) > 5
+    for path, command in deletes.items():
+        assert any("-y" in parameter.opts for parameter in command.params), path
+
+
 def test_the_page_names_no_command_that_is_not_there() -> None:
     known = {" ".join(path) for path, _ in ALL}
     for group in ("artifact-store", "service-connector", "stack", "secret", "integration"):
