@@ -6,13 +6,18 @@ listings nor instances: what another process wrote is seen.
 
 from __future__ import annotations
 
-from typing import IO, Any
+import io
+from typing import IO, Any, cast
 
 from fsspec import AbstractFileSystem  # type: ignore[import-untyped] # fsspec has no types
+from fsspec.compression import compr  # type: ignore[import-untyped]
+from fsspec.core import get_compression  # type: ignore[import-untyped]
 from fsspec.utils import stringify_path  # type: ignore[import-untyped]
 
 from stacks.stores.base import BaseArtifactStore
+from stacks.stores.layered import DecodedReader, LayeredWriter
 from stacks.stores.types import FileStat
+from stacks.stores.writers import DroppableWriter, TextWriter
 
 
 class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has no types
@@ -82,6 +87,53 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has no
         """Whether there is a directory."""
         return self.store.isdir(self._strip_protocol(path))
 
+    def open(
+        self,
+        path: Any,
+        mode: str = "rb",
+        block_size: int | None = None,  # noqa: ARG002 - fsspec's arguments; the store has blocks of its own
+        cache_options: Any = None,  # noqa: ARG002
+        compression: str | None = None,
+        **kwargs: Any,
+    ) -> IO[Any]:
+        """Open a file; ``compression`` is a codec's name or ``infer``. Text is UTF-8 unless told otherwise.
+
+        What is written becomes visible with an orderly close, or with the end of fsspec's ``transaction``,
+        and not at all when the ``with`` block raises.
+        """
+        plain = self._strip_protocol(path)
+        text = {name: kwargs.pop(name, None) for name in ("encoding", "errors", "newline")}
+        kind = mode.replace("t", "").replace("b", "")
+        named = get_compression(plain, compression) if compression else None
+        codec = compr[named] if named else None
+        if kind == "a" and named == "zip":
+            raise ValueError("a zip archive cannot be appended to")
+        file = self._open(plain, f"{kind}b")
+        if kind == "r":
+            decoded = file if codec is None else DecodedReader(codec(file, mode="r"), file)
+            return (
+                decoded
+                if "b" in mode
+                else io.TextIOWrapper(decoded, text["encoding"] or "utf-8", text["errors"], text["newline"])
+            )
+        writer = self._layered(
+            file, codec, f"{kind}b", deferred=not kwargs.get("autocommit", not self._intrans)
+        )
+        return cast("IO[Any]", writer if "b" in mode else TextWriter(writer, mode, **text))
+
+    def _layered(self, file: IO[bytes], codec: Any, mode: str, *, deferred: bool) -> DroppableWriter:
+        if isinstance(file, DroppableWriter) and codec is None and not deferred:
+            return file
+        encode = None if codec is None else lambda pipe: codec(pipe, mode="w")
+        try:
+            writer = LayeredWriter(file, encode, mode=mode, deferred=deferred)
+        except BaseException as error:
+            file.__exit__(type(error), error, None)
+            raise
+        if deferred and self._intrans:
+            self.transaction.files.append(writer)
+        return writer
+
     def _open(self, path: str, mode: str = "rb", **_: Any) -> IO[bytes]:
         return self.store.open(path, mode)
 
@@ -98,7 +150,7 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has no
 
     def pipe_file(self, path: Any, value: bytes, mode: str = "overwrite", **_: Any) -> None:
         """Write a file at once; mode ``create`` refuses an existing one."""
-        with self.store.open(self._strip_protocol(path), "xb" if mode == "create" else "wb") as file:
+        with self.open(path, "xb" if mode == "create" else "wb") as file:
             file.write(value)
 
     def cp_file(self, path1: Any, path2: Any, **_: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,11 +29,49 @@ class Sink:
     begin: Callable[[], BufferUpload]
 
 
-class FileWriter(io.BufferedIOBase):
-    """A binary file being written; ``Sink.part_size`` bytes at most wait in it.
+class DroppableWriter(io.BufferedIOBase):
+    """A binary file being written, which anything but an orderly ``close`` drops.
 
     It belongs to the process that opened it: a forked child has a copy, and neither finishes nor aborts it.
     """
+
+    name: str
+    _pid: int | None = None
+
+    def _begin(self) -> None:
+        """From now on there is something to drop."""
+        self._pid = os.getpid()
+
+    def writable(self) -> bool:
+        return True
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this process got the file by a fork."""
+        return self._pid != os.getpid()
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Close without making anything visible."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def __del__(self) -> None:
+        if self._pid is not None and not self.closed:
+            _drop(self)
+
+
+class FileWriter(DroppableWriter):
+    """A file on its way to a store; ``Sink.part_size`` bytes at most wait in it."""
 
     def __init__(self, sink: Sink, name: str, mode: str) -> None:
         super().__init__()
@@ -45,18 +84,10 @@ class FileWriter(io.BufferedIOBase):
         self._parts = 0
         self._upload: BufferUpload | None = None
         self._failed = False
-        self._pid = os.getpid()
-
-    def writable(self) -> bool:
-        return True
+        self._begin()
 
     def tell(self) -> int:
         return self._position
-
-    @property
-    def is_inherited(self) -> bool:
-        """Whether this process got the file by a fork."""
-        return self._pid != os.getpid()
 
     def write(self, data: object) -> int:
         if self.closed:
@@ -124,27 +155,20 @@ class FileWriter(io.BufferedIOBase):
         self._waiting = bytearray()
         super().close()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
-
-    def __del__(self) -> None:
-        if getattr(self, "_pid", None) is not None and not self.closed:
-            _drop(self)
-
 
 class TextWriter(io.TextIOWrapper):
     """The same for text."""
 
-    def __init__(self, binary: FileWriter, mode: str) -> None:
-        super().__init__(binary, encoding="utf-8")
+    def __init__(
+        self,
+        binary: DroppableWriter,
+        mode: str,
+        *,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> None:
+        super().__init__(binary, encoding or "utf-8", errors, newline)
         self._binary = binary
         self.mode = mode  # type: ignore[misc] # typeshed has it read-only; io.TextIOWrapper lets it be set
 
@@ -170,7 +194,7 @@ class TextWriter(io.TextIOWrapper):
             _drop(binary)
 
 
-def _drop(file: FileWriter) -> None:
+def _drop(file: DroppableWriter) -> None:
     if not file.is_inherited:
         logger.warning("%s was never closed: what was written to it is dropped", file.name)
     file.abort()
