@@ -110,16 +110,21 @@ class StoreFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has no
             raise ValueError("a zip archive cannot be appended to")
         file = self._open(plain, f"{kind}b")
         if kind == "r":
-            decoded = file if codec is None else DecodedReader(codec(file, mode="r"), file)
-            return (
-                decoded
-                if "b" in mode
-                else io.TextIOWrapper(decoded, text["encoding"] or "utf-8", text["errors"], text["newline"])
-            )
+            decoded = file if codec is None else self._decoded(file, codec)
+            if "b" in mode:
+                return decoded
+            return io.TextIOWrapper(decoded, text["encoding"] or "utf-8", text["errors"], text["newline"])
         writer = self._layered(
             file, codec, f"{kind}b", deferred=not kwargs.get("autocommit", not self._intrans)
         )
         return cast("IO[Any]", writer if "b" in mode else TextWriter(writer, mode, **text))
+
+    def _decoded(self, file: IO[bytes], codec: Any) -> DecodedReader:
+        try:
+            return DecodedReader(codec(file, mode="r"), file)
+        except BaseException:
+            file.close()
+            raise
 
     def _layered(self, file: IO[bytes], codec: Any, mode: str, *, deferred: bool) -> DroppableWriter:
         if isinstance(file, DroppableWriter) and codec is None and not deferred:

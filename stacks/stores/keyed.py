@@ -179,7 +179,7 @@ class KeyedArtifactStore(OpeningStore):
             if is_dir or (overwrite and self._directory(target) is not None):
                 self._fail(IsADirectoryError, target, "A directory")
             try:
-                if self._place(source) == self._place(target):
+                if source == target or (overwrite and self._place(source) == self._place(target)):
                     raise FileNotFoundError if self._head(source) is None else _SameFile
                 (self._copy if overwrite else self._copy_new)(source, target)
             except _SameFile:
@@ -237,7 +237,9 @@ class KeyedArtifactStore(OpeningStore):
                 self._missing(source)
             if not overwrite and self._is_there(target):
                 self._fail(FileExistsError, target, "File exists")
-            here, there = self._place(source), self._place(target)
+            here, there = source, target
+            if overwrite or not is_file:  # else nothing is at the target, nor can the target be in the source
+                here, there = self._place(source), self._place(target)
             if here == there:
                 return
             if not source or not target or is_below(there, here):

@@ -236,8 +236,6 @@ class LocalArtifactStore(KeyedArtifactStore):
                 continue
 
     def _copy(self, src: str, dst: str, condition: Condition = ALWAYS) -> None:
-        for key in (src, dst):
-            self._inside(self._file(key))  # a listing has the links that lead out, too
         with self._open_reading(src, binary=True) as file:
             upload = self._upload(dst, condition, mode=os.fstat(file.fileno()).st_mode & 0o777)
             try:
@@ -250,6 +248,8 @@ class LocalArtifactStore(KeyedArtifactStore):
         self._copy(src, dst, ABSENT)
 
     def _copy_files(self, pairs: Sequence[tuple[str, str]], *, overwrite: bool) -> None:
+        for folder in {os.path.dirname(self._file(dst)) for _, dst in pairs}:
+            self._inside(folder)  # a link that lies in the target may lead out
         copy = self._copy if overwrite else self._copy_new
         run_all(lambda pair: copy(*pair), pairs, workers=self.WORKERS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import gzip
 import os
+import zipfile
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -128,6 +129,8 @@ def test_the_codec_is_named_or_told_by_the_name(scene: Scene) -> None:
         fs.open(scene.at("c"), "w", compression="nonsense")
     with pytest.raises(ValueError, match="appended"):
         fs.open(scene.at("c"), "a", compression="zip")
+    with pytest.raises(zipfile.BadZipFile):
+        fs.open(scene.at("b.csv"), compression="zip")
     assert scene.files() == ["a.csv.gz", "b.csv"]
 
 
