@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from provisioner.errors import InputError, SafetyError
 from stacks.state.files import make_private_folder, read_private, write_private
 
+_CHOOSING = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 _OURS = "# written by `provision service-connector login`"
 
 
@@ -25,8 +28,7 @@ def write_profile(profile: str, connector: str, state: str, settings: Mapping[st
         raise InputError(
             f"{profile!r} cannot be the name of a profile", hint="use letters, digits, '-' and '_'"
         )
-    path = Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
-    title = "[default]" if profile == "default" else f"[profile {profile}]"
+    path, title = _config_file(), _title(profile)
     lines = (read_private(path) or b"").decode().splitlines()
     lines = _without(lines, title, path)
     place = settings.get("client_kwargs", {})
@@ -58,6 +60,47 @@ def _without(lines: list[str], title: str, path: Path) -> list[str]:
     while end < len(lines) and not lines[end].lstrip().startswith(("[", "#")) and lines[end].strip():
         end += 1
     return [*lines[: start - 1], *lines[end:]]
+
+
+@contextmanager
+def without_profile_of(connector: str) -> Iterator[None]:
+    """Within it, ``AWS_PROFILE`` names no profile of a login with ``connector``.
+
+    A connector without credentials of its own takes the environment's. From such a profile it would get them
+    by asking itself, in one more process each time.
+    """
+    before = {name: os.environ[name] for name in _CHOOSING if _asks(os.environ.get(name), connector)}
+    for name in before:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(before)
+
+
+def _asks(profile: str | None, connector: str) -> bool:
+    """Whether it is a profile whose credential_process asks the connector."""
+    if not profile:
+        return False
+    try:
+        lines = _config_file().read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    stripped = [line.strip() for line in lines]
+    title = _title(profile)
+    if title not in stripped:
+        return False
+    below = itertools.takewhile(lambda line: not line.startswith("["), stripped[stripped.index(title) + 1 :])
+    process = next((line for line in below if line.startswith("credential_process")), "")
+    return f" service-connector token {shlex.quote(connector)} " in process
+
+
+def _config_file() -> Path:
+    return Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
+
+
+def _title(profile: str) -> str:
+    return "[default]" if profile == "default" else f"[profile {profile}]"
 
 
 def _process(connector: str, state: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from provisioner.cli.aws_profile import without_profile_of, write_profile
 from provisioner.cli.cloud_configuration import write_az_defaults, write_gcloud_configuration
 from provisioner.cli.components import answer, form_option, make_client
 from provisioner.cli.connector_use import refuse_lasting, variables
@@ -60,7 +61,8 @@ def _run(client: Client, record: ConnectorRecord, command: tuple[str, ...]) -> i
 def _credentials(client: Client, record: ConnectorRecord) -> Credentials:
     """What the connector gives to programs. Raises SafetyError for what `token` would not print either."""
     try:
-        credentials = client.connector_credentials(record.name, None, None)
+        with without_profile_of(record.name):
+            credentials = client.connector_credentials(record.name, None, None)
     except ConnectorScopeError as error:
         raise InputError(
             error.message,
@@ -85,8 +87,13 @@ def _place(kind: str, settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _aws(client: Client, record: ConnectorRecord, profile: str) -> tuple[Path, str]:
-    from provisioner.cli.aws_profile import write_profile
-
+    own = record.config.keys() & {"profile_name", "aws_access_key_id"} or record.authentication_secret
+    if profile == "default" and not own:
+        raise InputError(
+            f"service connector {record.name!r} takes its own credentials from the default profile",
+            hint="write another one: provision service-connector login "
+            f"{record.name} --profile {record.name}",
+        )
     _credentials(client, record)  # else the profile would ask for what is refused, each time
     settings = client.get_connector(record.name).store_settings()
     path = write_profile(profile, record.name, client.state_file.location, settings)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from provisioner.cli.aws_profile import without_profile_of
 from provisioner.cli.components import answer, check_bucket, form_option, make_client, table
 from provisioner.cli.options import format_option, print_json, say
 from provisioner.errors import InputError, SafetyError
@@ -72,7 +73,8 @@ def token(name: str, resource_id: str | None, access: Any, form: str) -> int:
     """
     check_bucket("--resource-id", resource_id)
     client = make_client()
-    credentials = client.connector_credentials(name, resource_id, access)
+    with without_profile_of(name):
+        credentials = client.connector_credentials(name, resource_id, access)
     refuse_lasting(client.describe_connector(name), credentials)
     if form == "credential-process":
         click.echo(json.dumps(_credential_process(name, credentials)))

@@ -163,6 +163,41 @@ def test_login_lets_the_sdks_of_aws_use_the_connector(scoped: CommandLine, aws: 
     assert done.stdout == "b'x'\n", done.stderr
 
 
+@pytest.fixture
+def unnamed(aws: Aws, provision: CommandLine, role: str) -> CommandLine:
+    """A connector `c` that assumes the role with what the environment has: no profile is named."""
+    held = Path(os.environ["AWS_SHARED_CREDENTIALS_FILE"]).read_text()
+    provision.profiles("", f"{held}{held.replace('[me]', '[default]')}")
+    provision(
+        f"service-connector register c -t aws --auth-method iam-role --role_arn={role} --region=eu-west-1 "
+        f"--endpoint_url={aws.url} --resource-id s3://team/ours"
+    )
+    return provision
+
+
+def test_the_profile_of_a_login_may_be_the_one_in_force(unnamed: CommandLine) -> None:
+    """Its connector takes the environment's credentials: not those of that profile, which would ask it."""
+    unnamed("service-connector login c --profile stacks")
+    unnamed.environment(AWS_PROFILE="stacks")
+    script = "import boto3\nprint(boto3.client('s3').get_object(Bucket='team', Key='ours/a')['Body'].read())"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert done.stdout == "b'x'\n", done.stderr
+    unnamed("service-connector login c --profile stacks")
+    unnamed("service-connector login c --", sys.executable, "-c", script)
+    assert os.environ["AWS_PROFILE"] == "stacks"
+
+
+def test_the_default_profile_is_not_written_over_what_the_connector_asks_with(unnamed: CommandLine) -> None:
+    refused = unnamed("service-connector login c --profile default", expect=3)
+
+    assert "takes its own credentials from the default profile" in refused.err
+    assert "Wrote the profile c" in unnamed(shlex.join(hinted(refused))).out
+    unnamed("service-connector update c --profile_name=me")
+    assert "Wrote the profile default" in unnamed("service-connector login c --profile default").out
+
+
 def test_login_leaves_the_profiles_of_others_alone(scoped: CommandLine) -> None:
     done = scoped("service-connector login c --profile team", expect=6)
 
