@@ -160,7 +160,7 @@ class Engine:
             work.register(work.known_outputs(), outcome)
             work.keep_manifest()
             # What is registered anew is proven as what was made anew is: a class may be one it may not use.
-            # What could not be used the last time has to be looked at again, or a rerun would pass for a mend.
+            # What could not be used the last time is looked at again, or a rerun would pass for a mend.
             due = verify and (changed or work.workspace.unproven.exists())
             probes = prove(work, work.known_outputs()) if due else ()
             return Result(summary, changed=changed, done=True, probes=probes)
