@@ -233,7 +233,7 @@ def test_a_bucket_that_goes_takes_its_data_along(kind: str, action: str) -> None
         (
             "azurerm_storage_account",
             {"network_rules": [{"default_action": "Deny"}]},
-            {"network_rules": []},
+            {"network_rules": [{"default_action": "Allow"}]},
             "public",
         ),
         (

@@ -80,15 +80,12 @@ resource "azurerm_storage_account" "this" {
     }
   }
 
-  dynamic "network_rules" {
-    for_each = local.closed ? [true] : []
-
-    content {
-      default_action             = "Deny"
-      bypass                     = ["AzureServices", "Logging", "Metrics"]
-      ip_rules                   = local.allowed_addresses
-      virtual_network_subnet_ids = local.allowed_subnets
-    }
+  # Said when the account is open, too: the provider leaves rules that are not said as they are.
+  network_rules {
+    default_action             = local.closed ? "Deny" : "Allow"
+    bypass                     = local.closed ? ["AzureServices", "Logging", "Metrics"] : ["AzureServices"]
+    ip_rules                   = local.closed ? local.allowed_addresses : []
+    virtual_network_subnet_ids = local.closed ? local.allowed_subnets : []
   }
 
   dynamic "identity" {

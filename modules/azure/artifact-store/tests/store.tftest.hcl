@@ -68,7 +68,7 @@ run "closed_to_the_public_by_default" {
   }
 
   assert {
-    condition     = length(azurerm_storage_account.this[0].network_rules) == 0
+    condition     = azurerm_storage_account.this[0].network_rules[0].default_action == "Allow"
     error_message = "Without named networks the account is reached by everyone who may."
   }
 }
