@@ -418,10 +418,10 @@ def test_ten_thousand_components_load_quickly() -> None:
 
     def best(call: Callable[[], object]) -> float:
         times = []
-        for _ in range(7):
-            begun = time.perf_counter()
+        for _ in range(15):
+            begun = time.process_time()  # what others do on this machine is not counted
             call()
-            times.append(time.perf_counter() - begun)
+            times.append(time.process_time() - begun)
         return min(times)
 
     assert decode(content, "x") == many
