@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.errors import InputError, SafetyError
+from stacks.state import ConnectorRecord
 from stacks.state.files import make_private_folder, read_private, write_private
 
 _CHOOSING = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
@@ -93,6 +94,33 @@ def _asks(profile: str | None, connector: str) -> bool:
     below = itertools.takewhile(lambda line: not line.startswith("["), stripped[stripped.index(title) + 1 :])
     process = next((line for line in below if line.startswith("credential_process")), "")
     return f" service-connector token {shlex.quote(connector)} " in process
+
+
+def has_own_credentials(record: ConnectorRecord) -> bool:
+    """Whether a connector names its credentials, a profile's for one, instead of taking the environment's."""
+    named = record.config.keys() & {"profile_name", "aws_access_key_id"}
+    return bool(named) or record.authentication_secret is not None
+
+
+def made_temporary(record: ConnectorRecord) -> str:
+    """The command after which a connector for AWS hands on temporary credentials of the same key.
+
+    A connector that has no key of its own, or that a manifest manages, gets another one beside it.
+    """
+    implicit = record.auth_method == "implicit"
+    if not implicit and record.deployment is None:
+        return f"provision service-connector update {record.name} --auth-method session-token"
+    config = dict(record.config)
+    profile = config.pop("profile_name", None)
+    options = {"authentication-secret": record.authentication_secret, "resource-id": record.resource_id}
+    words = [
+        *(["env", f"AWS_PROFILE={profile}"] if profile is not None else []),
+        *("provision", "service-connector", "register", f"{record.name}_temporary", "-t", record.type),
+        *("--auth-method", "session-token"),
+        *(["--auto-configure"] if implicit else []),
+        *(f"--{key}={value}" for key, value in {**options, **config}.items() if value is not None),
+    ]
+    return shlex.join(words)
 
 
 def _config_file() -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from provisioner.cli.aws_profile import without_profile_of, write_profile
+from provisioner.cli.aws_profile import has_own_credentials, without_profile_of, write_profile
 from provisioner.cli.cloud_configuration import write_az_defaults, write_gcloud_configuration
 from provisioner.cli.components import answer, form_option, make_client
 from provisioner.cli.connector_use import refuse_lasting, variables
@@ -87,8 +87,7 @@ def _place(kind: str, settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _aws(client: Client, record: ConnectorRecord, profile: str) -> tuple[Path, str]:
-    own = record.config.keys() & {"profile_name", "aws_access_key_id"} or record.authentication_secret
-    if profile == "default" and not own:
+    if profile == "default" and not has_own_credentials(record):
         raise InputError(
             f"service connector {record.name!r} takes its own credentials from the default profile",
             hint="write another one: provision service-connector login "

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from provisioner.cli.aws_profile import without_profile_of
+from provisioner.cli.aws_profile import made_temporary, without_profile_of
 from provisioner.cli.components import answer, check_bucket, form_option, make_client, table
 from provisioner.cli.options import format_option, print_json, say
 from provisioner.errors import InputError, SafetyError
@@ -117,29 +117,8 @@ def refuse_lasting(record: ConnectorRecord, credentials: Credentials) -> None:
     if lasting:
         raise SafetyError(
             f"service connector {record.name!r} hands on a long-lived key; only short-lived ones are printed",
-            hint=f"let temporary ones be made of it: {_made_temporary(record)}",
+            hint=f"let temporary ones be made of it: {made_temporary(record)}",
         )
-
-
-def _made_temporary(record: ConnectorRecord) -> str:
-    """The command after which a connector for AWS hands on temporary credentials of the same key.
-
-    A connector that has no key of its own, or that a manifest manages, gets another one beside it.
-    """
-    implicit = record.auth_method == "implicit"
-    if not implicit and record.deployment is None:
-        return f"provision service-connector update {record.name} --auth-method session-token"
-    config = dict(record.config)
-    profile = config.pop("profile_name", None)
-    options = {"authentication-secret": record.authentication_secret, "resource-id": record.resource_id}
-    words = [
-        *(["env", f"AWS_PROFILE={profile}"] if profile is not None else []),
-        *("provision", "service-connector", "register", f"{record.name}_temporary", "-t", record.type),
-        *("--auth-method", "session-token"),
-        *(["--auto-configure"] if implicit else []),
-        *(f"--{key}={value}" for key, value in {**options, **config}.items() if value is not None),
-    ]
-    return shlex.join(words)
 
 
 def variables(credentials: Credentials) -> list[tuple[str, str]]:
