@@ -24,7 +24,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "stacks"))  # the AWS of the 
 
 from aws import Aws, running_server
 
-__all__ = ["Aws", "CommandLine", "aws", "aws_server", "nothing_of_the_machine", "provision"]
+__all__ = ["ALL_OF_S3", "Aws", "CommandLine", "aws", "aws_server", "nothing_of_the_machine", "provision"]
+
+ALL_OF_S3 = ("s3:*", "sts:*")
+"""What a user may do who may do everything with buckets, and ask for sessions."""
 
 
 @dataclass(frozen=True)
