@@ -13,7 +13,7 @@ from stacks.errors import PathError, StoreConfigError, StoreServiceError
 from stacks.stores import azure_clients, sdk_errors
 from stacks.stores.azure_auth import KEYS, adlfs_options, resolve_account
 from stacks.stores.azure_listing import Listings, Page, from_sdk
-from stacks.stores.azure_upload import BlockUpload, match_conditions
+from stacks.stores.azure_upload import BlockUpload, is_copy, match_conditions, noting_doubts
 from stacks.stores.cached_client import ClientOfProcess
 from stacks.stores.fast import FastClient, FastFailure, fetch, fetch_into
 from stacks.stores.keyed import KeyedArtifactStore
@@ -320,12 +320,21 @@ class AzureArtifactStore(KeyedArtifactStore):
     def _copy(self, src: str, dst: str, condition: Condition = ALWAYS) -> None:
         from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
+        doubts, wanted = noting_doubts()
+
         def copy(container: Any) -> str:
             source = container.get_blob_client(self._prefix + src).url
             target = container.get_blob_client(self._prefix + dst)
             sas = self.live_credentials().sas_token
             url = f"{source}?{sas}" if sas and "?" not in source else source
-            copied = target.start_copy_from_url(url, **match_conditions(condition))
+            try:
+                copied = target.start_copy_from_url(url, **match_conditions(condition), **wanted)
+            except (ResourceExistsError, ResourceModifiedError):
+                copied = {"copy_status": "success"}
+                if not doubts or not is_copy(
+                    target, source
+                ):  # else it met itself, its answer having been lost
+                    raise
             while copied["copy_status"] == "pending":
                 time.sleep(0.2)
                 copied = {"copy_status": target.get_blob_properties().copy.status}
@@ -349,7 +358,14 @@ class AzureArtifactStore(KeyedArtifactStore):
         self._put_sdk(f"{key}/", b"", ALWAYS)
 
     def _make_new_directory(self, key: str) -> None:
-        self._put_sdk(f"{key}/", b"", ABSENT)
+        from azure.core.exceptions import ResourceExistsError
+
+        doubts, wanted = noting_doubts()
+        try:
+            self._run_on(f"{key}/", lambda blob: blob.upload_blob(b"", overwrite=False, **wanted))
+        except ResourceExistsError as error:
+            if not doubts:  # else it may well have met itself, its answer having been lost
+                self._refuse(error, key, ABSENT)
 
     def _from_fast(self, key: str, meta: Mapping[str, Any]) -> FileStat:
         return FileStat(

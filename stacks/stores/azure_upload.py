@@ -62,6 +62,18 @@ class BlockUpload:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
 
+def noting_doubts() -> tuple[list[object], dict[str, Any]]:
+    """A list, and what makes Azure's SDK note in it each repetition: the first may have been done."""
+    doubts: list[object] = []
+    return doubts, {"retry_hook": lambda **told: doubts.append(told)}
+
+
+def is_copy(target: Any, source: str) -> bool:
+    """Whether a blob was copied from ``source``."""
+    made: str = target.get_blob_properties().copy.source or ""
+    return made.partition("?")[0] == source.partition("?")[0]
+
+
 def match_conditions(condition: Condition) -> dict[str, Any]:
     """A condition, as Azure's SDK takes it."""
     from azure.core import MatchConditions

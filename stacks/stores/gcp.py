@@ -315,11 +315,19 @@ class GCPArtifactStore(KeyedArtifactStore):
         """Google says 404 for a missing bucket as for a missing file; a listing can only mean the bucket."""
         self._directory("")
 
-    def _make_directory(self, key: str, condition: Condition = ALWAYS) -> None:
-        self._put_sdk(f"{key}/", b"", condition)
+    def _make_directory(self, key: str, **wanted: Any) -> None:
+        blob = self._client.get().blob(f"{self._prefix}{key}/")
+        blob.upload_from_string(b"", **{"retry": patience(), **wanted})
 
     def _make_new_directory(self, key: str) -> None:
-        self._make_directory(key, ABSENT)
+        from google.api_core import exceptions
+
+        doubts: list[Exception] = []
+        try:
+            self._make_directory(key, retry=patience(doubts), **generation_match(ABSENT))
+        except exceptions.PreconditionFailed:
+            if not doubts:  # else it may well have met itself, its answer having been lost
+                self._refuse(key, ABSENT)
 
 
 def _implicit() -> GcpToken:

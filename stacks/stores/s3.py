@@ -368,12 +368,12 @@ class S3ArtifactStore(KeyedArtifactStore):
         self._put(f"{key}/", b"", ALWAYS)
 
     def _make_new_directory(self, key: str) -> None:
+        place = {"Bucket": self.bucket, "Key": f"{self._prefix}{key}/"}
         try:
-            self._put(f"{key}/", b"", ABSENT)
+            self._run(lambda clients: s3_sdk.make_marker(clients, place, self._settings.additional))
         except Exception as error:
-            if not s3_errors.knows_no_conditions(error):
-                raise
-            self._make_directory(key)
+            self._refuse_condition(error, key, ABSENT)
+            raise
 
     # ---- values ---------------------------------------------------------------------------------------
 

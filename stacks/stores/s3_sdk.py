@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from stacks.stores import s3_errors
 from stacks.stores.parallel import batches
-from stacks.stores.types import Condition, bare_etag
+from stacks.stores.types import ABSENT, ALWAYS, Condition, bare_etag
+
+if TYPE_CHECKING:
+    from stacks.stores.s3_clients import S3Clients
 
 _NOT_IMPLEMENTED = 501
 
@@ -34,6 +38,18 @@ def put(sdk: Any, place: dict[str, Any], content: bytes, condition: Condition) -
         conditions["IfMatch"] = bare_etag(condition.etag)
     etag: str | None = sdk.put_object(Body=content, **place, **conditions).get("ETag")
     return etag
+
+
+def make_marker(clients: S3Clients, place: dict[str, Any], additional: Mapping[str, Any]) -> None:
+    """Make the marker of a directory that has none, as far as the service knows such a condition."""
+    place = {**place, **clients.additional_for("PutObject", dict(additional))}
+    try:
+        put(clients.sdk, place, b"", ABSENT)
+    except Exception as error:
+        if s3_errors.knows_no_conditions(error):
+            put(clients.sdk, place, b"", ALWAYS)
+        elif not s3_errors.met_itself(error):
+            raise
 
 
 def forget_versions(sdk: Any, bucket: str, prefix: str) -> int:

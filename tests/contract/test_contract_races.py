@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from contract_rigs import Rig, Scene
-from fault_proxy import GCS, S3, Answer, Proxy, Request, proxy
+from fault_proxy import AZURE, GCS, S3, Answer, Proxy, Request, proxy
 
 from stacks.stores.keyed import KeyedArtifactStore
 
@@ -76,19 +76,24 @@ def test_a_directory_that_came_meanwhile_is_not_made_again(
 Between = tuple[Scene, Proxy]
 
 
-@pytest.fixture(params=["moto", "gcs"])
+@pytest.fixture(params=["moto", "gcs", "azure"])
 def between(request: pytest.FixtureRequest, start: Callable[[str], Rig]) -> Iterator[Between]:
     """A store behind a proxy, which answers as a service does that looks at the condition."""
     rig = start(request.param)
-    with proxy(rig.endpoint, S3 if request.param == "moto" else GCS) as running:
-        settings = {"endpoint_url": running.url}
-        store, prefix = rig.fresh(**({"client_kwargs": settings} if request.param == "moto" else settings))
+    with proxy(rig.endpoint, {"moto": S3, "gcs": GCS, "azure": AZURE}[request.param]) as running:
+        settings: dict[str, dict[str, Any]] = {
+            "moto": {"client_kwargs": {"endpoint_url": running.url}},
+            "gcs": {"endpoint_url": running.url},
+            "azure": {"account_url": f"{running.url}/devstoreaccount1"},
+        }
+        store, prefix = rig.fresh(**settings[request.param])
         scene = Scene(store, prefix, rig)
 
         def is_taken(request: Request) -> bool:
             return bool(request.condition) and "target" in scene.files()
 
-        running.faults.breaks("412", 100, is_taken)
+        if request.param != "azure":  # Azurite looks at it by itself
+            running.faults.breaks("412", 100, is_taken)
         yield scene, running
 
 
@@ -107,10 +112,8 @@ def test_the_service_is_asked_to_replace_nothing(
     assert scene.get("target") == b"mine"
 
 
-@pytest.mark.parametrize("verb", ["copyfile", "rename"])
-def test_a_copy_whose_answer_is_lost_does_not_take_itself_for_anothers(between: Between, verb: str) -> None:
-    scene, proxied = between
-    scene.put("source", b"mine")
+def lose_an_answer(between: Proxy) -> list[Request]:
+    """The service does the first thing that is asked under a condition, but its answer is another's."""
     lost: list[Request] = []
 
     def lose(request: Request, answer: Answer) -> Answer:
@@ -119,11 +122,28 @@ def test_a_copy_whose_answer_is_lost_does_not_take_itself_for_anothers(between: 
             return Answer(503, {}, b"")
         return answer
 
-    proxied.faults.change = lose
+    between.faults.change = lose
+    return lost
+
+
+@pytest.mark.parametrize("verb", ["copyfile", "rename"])
+def test_a_copy_whose_answer_is_lost_does_not_take_itself_for_anothers(between: Between, verb: str) -> None:
+    scene, proxied = between
+    scene.put("source", b"mine")
+    lost = lose_an_answer(proxied)
     getattr(scene.store, verb)(scene.at("source"), scene.at("target"))
     assert scene.get("target") == b"mine"
     assert lost
-    assert proxied.faults.broken == 1
+
+
+def test_nor_does_a_directory(between: Between) -> None:
+    scene, proxied = between
+    lost = lose_an_answer(proxied)
+    scene.store.mkdir(scene.at("folder"))
+    assert scene.store.isdir(scene.at("folder"))
+    assert lost
+    with pytest.raises(FileExistsError):
+        scene.store.mkdir(scene.at("folder"))
 
 
 @pytest.mark.parametrize("between", ["moto"], indirect=True)
