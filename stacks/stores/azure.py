@@ -331,10 +331,8 @@ class AzureArtifactStore(KeyedArtifactStore):
                 copied = target.start_copy_from_url(url, **match_conditions(condition), **wanted)
             except (ResourceExistsError, ResourceModifiedError):
                 copied = {"copy_status": "success"}
-                if not doubts or not is_copy(
-                    target, source
-                ):  # else it met itself, its answer having been lost
-                    raise
+                if not doubts or not is_copy(target, source):
+                    raise  # else it met itself, its answer having been lost
             while copied["copy_status"] == "pending":
                 time.sleep(0.2)
                 copied = {"copy_status": target.get_blob_properties().copy.status}
