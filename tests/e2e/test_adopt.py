@@ -29,6 +29,7 @@ def settings(cloud: Emulator, bucket: str) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_a_bucket_is_adopted_without_a_change_and_can_be_read(
     aws: World, cloud: Emulator, theirs: str
 ) -> None:

@@ -220,6 +220,7 @@ def test_a_client_secret_goes_past_terraform_into_the_secret_store(azure: Azure)
     assert "prod_connector_key" not in world.provision("secret", "list").out
 
 
+@pytest.mark.slow
 def test_an_application_is_found_after_a_kill_and_watched(azure: Azure) -> None:
     """Entra ID makes up its id: it is found by its tags. Told is what changed, and who else can act as it."""
     world, graph = azure.world, azure.management.graph

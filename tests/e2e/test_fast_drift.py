@@ -14,6 +14,8 @@ import pytest
 from emulator import ACCOUNT, REGION, Emulator
 from world import World
 
+pytestmark = pytest.mark.slow  # minutes of real Terraform, beside which the default tests have shorter ones
+
 NO_RULES = {"noncurrent_days": None, "abort_multipart_days": None}
 STORES = ("a", "b", "c", "gone")
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"

@@ -19,6 +19,8 @@ from emulator import REGION, Emulator
 from proxy import Answer, Held, Proxy, Request, error, proxy_to
 from world import World, ended, wait_until
 
+pytestmark = pytest.mark.slow  # minutes of real Terraform, beside which the default tests have shorter ones
+
 NO_RULES = {"noncurrent_days": None, "abort_multipart_days": None}
 SECRET = "canary-of-the-secret-key-5c1f9d"
 TOKEN = "canary-of-the-session-token-77aa0b"

@@ -18,6 +18,8 @@ from standin.mirror import Mirror
 from terraform_rig import provider_mirror
 from world import World
 
+pytestmark = pytest.mark.slow  # minutes of real Terraform, beside which the default tests have shorter ones
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:

@@ -20,6 +20,8 @@ from microsoft_services import ACCOUNT, CLIENT, TENANT, azurite_program, running
 from standin.mirror import Mirror
 from world import World
 
+pytestmark = pytest.mark.slow  # minutes of real Terraform, beside which the default tests have shorter ones
+
 STACKS = {
     "local": {"name": "on-disk", "provider": "local"},
     "aws": {"name": "on-aws", "provider": "aws", "region": REGION},

@@ -17,6 +17,8 @@ from connect_proxy import tunnelling
 from fake_gcs import create_bucket, running_gcs
 from world import World, ended, wait_until
 
+pytestmark = pytest.mark.slow  # minutes of real Terraform, beside which the default tests have shorter ones
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))  # Azurite: found and started there
 
 ACCOUNT = "acmestate"

@@ -12,6 +12,8 @@ from module_hcl import load_module, string_value
 from terraform_rig import MODULES, TerraformError, terraform_in
 from write_generated import AWS_MODULES, EVERY_MODULE, readme_with_tables
 
+pytestmark = pytest.mark.slow  # minutes of real Terraform, beside which the default tests have shorter ones
+
 
 def test_modules_are_formatted(terraform: Path, tmp_path: Path) -> None:
     shutil.copytree(MODULES, tmp_path / "modules")

@@ -17,6 +17,8 @@ from test_modules_rules import as_list, planned, resources
 
 from provisioner.verify.aws import _beside
 
+pytestmark = pytest.mark.slow  # minutes of real Terraform, beside which the default tests have shorter ones
+
 boto3 = pytest.importorskip("boto3", reason="boto3 comes with the dev extra")
 
 STRICT = MODULES / "checkov-strict.yaml"
