@@ -236,7 +236,7 @@ class Provider:
     def left_behind(
         self,
         manifest: Manifest,  # noqa: ARG002  # for those whose root has several configurations
-        aliases: Collection[str],  # noqa: ARG002
+        aliases: Collection[str],  # noqa: ARG002  # those of such a root
     ) -> Sequence[Mapping[str, str]]:
         """What ``left_behind_template`` needs of the configurations that the manifest's root lacks."""
         return ()
@@ -244,7 +244,7 @@ class Provider:
     def misplaced(
         self,
         manifest: Manifest,  # noqa: ARG002  # for those whose root has several configurations
-        used: Collection[tuple[str, str]],  # noqa: ARG002
+        used: Collection[tuple[str, str]],  # noqa: ARG002  # those of such a root
     ) -> Iterator[str]:
         """In words, what would be looked for elsewhere than it is; ``used``: modules with their aliases."""
         yield from ()
